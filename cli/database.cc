@@ -1,0 +1,192 @@
+#include "cli/database.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "paceline/comparator.h"
+#include "paceline/env.h"
+#include "paceline/utilities/options_util.h"
+
+#include "src/db/inspection.h"
+
+namespace paceline::cli {
+namespace {
+
+Status NoDatabase(const std::string& directory) {
+  return Status::NotFound("there is no database in " + directory);
+}
+
+// The comparator of a column family, or null if it is not one of ours.
+const Comparator* ComparatorByName(std::string_view name) {
+  if (name.empty()) return BytewiseComparator();
+  for (const Comparator* comparator :
+       {BytewiseComparator(), ReverseBytewiseComparator()}) {
+    if (name == comparator->Name()) return comparator;
+  }
+  return nullptr;
+}
+
+// A column family for each in the MANIFEST, with its comparator.
+StatusOr<std::vector<ColumnFamilyDescriptor>> FamiliesInManifest(
+    const std::string& directory) {
+  auto infos = ReadColumnFamilyInfo(FileSystem::Default(), directory);
+  if (!infos.ok()) {
+    return infos.status().IsPathNotFound() ? NoDatabase(directory)
+                                           : infos.status();
+  }
+  std::vector<ColumnFamilyDescriptor> families;
+  for (const ColumnFamilyInfo& info : *infos) {
+    ColumnFamilyOptions options;
+    options.comparator = ComparatorByName(info.comparator_name);
+    if (options.comparator == nullptr) {
+      return Status::NotSupported("column family " + info.name +
+                                  " is ordered by " + info.comparator_name +
+                                  ", a comparator this program does not have");
+    }
+    families.emplace_back(info.name, options);
+  }
+  return families;
+}
+
+// Puts what RocksDB allows and Paceline does not (see paceline/options.h) to
+// the nearest value that both allow.
+void LimitSizes(DBOptions* options) {
+  uint64_t& bytes = options->max_write_batch_group_size_bytes;
+  bytes = std::clamp(bytes, uint64_t{1} << 10, uint64_t{256} << 20);
+}
+void LimitSizes(ColumnFamilyOptions* options) {
+  size_t& bytes = options->write_buffer_size;
+  bytes = std::clamp(bytes, size_t{64} << 10, size_t{64} << 30);
+}
+
+// What the OPTIONS file says; empty if there is none.
+struct StoredOptions {
+  DBOptions db;
+  std::map<std::string, ColumnFamilyOptions> families;
+};
+
+StatusOr<StoredOptions> ReadStoredOptions(const std::string& directory) {
+  StoredOptions stored;
+  std::vector<ColumnFamilyDescriptor> families;
+  Status s = LoadLatestOptions(directory, FileSystem::Default(), &stored.db,
+                               &families);
+  if (!s.ok() && !s.IsPathNotFound()) return s;
+  LimitSizes(&stored.db);
+  for (ColumnFamilyDescriptor& family : families) {
+    LimitSizes(&family.options);
+    stored.families[family.name] = std::move(family.options);
+  }
+  return stored;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Database>> Database::OpenForReading(
+    const std::string& directory, const ReadingOptions& options) {
+  auto families = FamiliesInManifest(directory);
+  if (!families.ok()) return families.status();
+  StoredOptions stored;
+  if (options.merge_operator == nullptr) {
+    auto read = ReadStoredOptions(directory);
+    if (!read.ok()) return read.status();
+    stored = std::move(*read);
+  }
+  // Sizes and the like do not matter to a reader: they keep their defaults.
+  for (ColumnFamilyDescriptor& family : *families) {
+    family.options.merge_operator = options.merge_operator;
+    if (auto found = stored.families.find(family.name);
+        found != stored.families.end()) {
+      family.options.merge_operator = found->second.merge_operator;
+    }
+    if (family.options.merge_operator == nullptr) {
+      family.options.merge_operator = options.fallback_merge_operator;
+    }
+  }
+  DBOptions db_options;
+  db_options.wal_recovery_mode =
+      options.recovery_mode.value_or(stored.db.wal_recovery_mode);
+
+  std::unique_ptr<Database> database(new Database);
+  Status s = DB::OpenForReadOnly(db_options, directory, *families,
+                                 &database->families_, &database->db_);
+  if (!s.ok()) return s;
+  database->SortFamilies();
+  return database;
+}
+
+StatusOr<std::unique_ptr<Database>> Database::OpenForWriting(
+    const std::string& directory, bool create_if_missing) {
+  auto families = FamiliesInManifest(directory);
+  if (!families.ok()) {
+    if (!families.status().IsNotFound() || !create_if_missing) {
+      return families.status();
+    }
+    families = std::vector<ColumnFamilyDescriptor>(1);
+  }
+  auto stored = ReadStoredOptions(directory);
+  if (!stored.ok()) return stored.status();
+  for (ColumnFamilyDescriptor& family : *families) {
+    if (auto found = stored->families.find(family.name);
+        found != stored->families.end()) {
+      const Comparator* comparator = family.options.comparator;
+      family.options = found->second;
+      family.options.comparator = comparator;
+    }
+  }
+  DBOptions db_options = stored->db;
+  db_options.create_if_missing = create_if_missing;
+  db_options.create_missing_column_families = false;
+  db_options.error_if_exists = false;
+
+  std::unique_ptr<Database> database(new Database);
+  Status s = DB::Open(db_options, directory, *families, &database->families_,
+                      &database->db_);
+  if (!s.ok()) return s;
+  database->SortFamilies();
+  return database;
+}
+
+Database::~Database() { (void)Close(); }
+
+void Database::SortFamilies() {
+  std::ranges::sort(families_, {}, &ColumnFamilyHandle::GetName);
+}
+
+StatusOr<ColumnFamilyHandle*> Database::Family(const std::string& name) const {
+  for (ColumnFamilyHandle* family : families_) {
+    if (family->GetName() == name) return family;
+  }
+  return Status::NotFound("there is no column family " + name);
+}
+
+Status Database::CreateFamily(const std::string& name,
+                              const ColumnFamilyOptions& options) {
+  ColumnFamilyHandle* handle = nullptr;
+  if (Status s = db_->CreateColumnFamily(options, name, &handle); !s.ok()) {
+    return s;
+  }
+  families_.push_back(handle);
+  SortFamilies();
+  return Status::OK();
+}
+
+Status Database::Close() {
+  if (db_ == nullptr) return Status::OK();
+  for (ColumnFamilyHandle* family : families_) {
+    (void)db_->DestroyColumnFamilyHandle(family);
+  }
+  families_.clear();
+  Status s = db_->Close();
+  db_.reset();
+  return s;
+}
+
+Status CheckDatabaseExists(const std::string& directory) {
+  auto exists = FileSystem::Default()->FileExists(directory + "/CURRENT");
+  if (!exists.ok()) return exists.status();
+  return *exists ? Status::OK() : NoDatabase(directory);
+}
+
+}  // namespace paceline::cli

@@ -1,0 +1,74 @@
+// The `paceline` program: looks into and writes databases from a terminal or a
+// script. Exit status: 0 done, 1 failed or not found, 2 wrong usage.
+
+#include <unistd.h>
+
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace paceline::cli {
+namespace {
+
+// "paceline column-families list", as far as the arguments were understood.
+std::string CommandName(const CLI::App& app) {
+  std::string name = app.get_name();
+  for (const CLI::App* command : app.get_subcommands()) {
+    name += " " + CommandName(*command);
+  }
+  return name;
+}
+
+int Usage(const CLI::App& app, const CLI::ParseError& error) {
+  PrintError(error.what());
+  std::string hint = "Try: " + CommandName(app) + " --help\n";
+  (void)WriteFully(STDERR_FILENO, hint);
+  return kWrongUsage;
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Looks into and writes Paceline databases.", "paceline");
+  app.set_version_flag("--version", "paceline " PACELINE_VERSION);
+  app.footer(
+      "\nExit status: 0 done, 1 failed or not found, 2 wrong usage.\n"
+      "Every command has --help with an example. Commands that only read work "
+      "while\nanother process has the database open.");
+  Action action;
+  AddCommands(&app, &action);
+  if (argc == 1) {
+    (void)WriteFully(STDERR_FILENO, app.help());
+    return kWrongUsage;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return Usage(app, error);
+  }
+
+  Output out(STDOUT_FILENO);
+  Status s = action(&out);
+  // What was found before a failure is printed in any case.
+  Status flushed = out.Flush();
+  if (s.ok()) s = flushed;
+  if (s.ok()) return kDone;
+  PrintError(s.ToString());
+  return kFailed;
+}
+
+}  // namespace
+}  // namespace paceline::cli
+
+int main(int argc, char** argv) {
+  try {
+    return paceline::cli::Run(argc, argv);
+  } catch (const std::exception& error) {  // Memory ran out, most likely.
+    paceline::cli::PrintError(error.what());
+    return paceline::cli::kFailed;
+  }
+}

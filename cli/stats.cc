@@ -1,0 +1,160 @@
+#include "cli/stats.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "paceline/db.h"
+#include "paceline/env.h"
+
+#include "cli/database.h"
+#include "cli/text.h"
+#include "src/db/inspection.h"
+#include "src/format/file_name.h"
+
+namespace paceline::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct FamilyStats {
+  std::string name;
+  uint32_t id = 0;
+  std::string comparator;
+  std::optional<uint64_t> entries;
+  std::optional<uint64_t> memtable_bytes;
+  uint64_t table_files = 0;
+};
+
+struct FileStats {
+  std::string name;
+  uint64_t bytes = 0;
+};
+
+struct DatabaseStats {
+  SequenceNumber sequence = 0;
+  std::vector<FamilyStats> families;
+  std::vector<FileStats> wal_files;  // Oldest first.
+};
+
+std::optional<uint64_t> IntProperty(DB* db, ColumnFamilyHandle* family,
+                                    const char* name) {
+  uint64_t value = 0;
+  if (!db->GetIntProperty(family, name, &value)) return std::nullopt;
+  return value;
+}
+
+StatusOr<std::vector<FileStats>> WalFiles(const std::string& directory) {
+  FileSystem* file_system = FileSystem::Default();
+  auto names = file_system->ListDirectory(directory);
+  if (!names.ok()) return names.status();
+  std::vector<std::pair<uint64_t, FileStats>> numbered;
+  for (const std::string& name : *names) {
+    auto file = ParseFileName(name);
+    if (!file || file->type != FileType::kWal) continue;
+    auto bytes = file_system->FileSize(directory + "/" + name);
+    // The process that writes the database may have removed it meanwhile.
+    if (!bytes.ok() && bytes.status().IsPathNotFound()) continue;
+    if (!bytes.ok()) return bytes.status();
+    numbered.push_back({file->number, {name, *bytes}});
+  }
+  std::ranges::sort(numbered, {}, [](const auto& wal) { return wal.first; });
+  std::vector<FileStats> files;
+  for (auto& [number, file] : numbered) files.push_back(std::move(file));
+  return files;
+}
+
+StatusOr<DatabaseStats> Collect(const std::string& directory) {
+  auto database = Database::OpenForReading(directory, {});
+  if (!database.ok()) return database.status();
+  auto infos = ReadColumnFamilyInfo(FileSystem::Default(), directory);
+  if (!infos.ok()) return infos.status();
+  auto wal_files = WalFiles(directory);
+  if (!wal_files.ok()) return wal_files.status();
+
+  DB* db = (*database)->db();
+  DatabaseStats stats;
+  stats.sequence = db->GetLatestSequenceNumber();
+  stats.wal_files = std::move(*wal_files);
+  for (ColumnFamilyHandle* family : (*database)->families()) {
+    FamilyStats& one = stats.families.emplace_back();
+    one.name = family->GetName();
+    one.id = family->GetID();
+    one.comparator = family->GetComparator()->Name();
+    one.entries = IntProperty(db, family, "rocksdb.estimate-num-keys");
+    one.memtable_bytes =
+        IntProperty(db, family, "rocksdb.cur-size-all-mem-tables");
+    auto info = std::ranges::find(*infos, one.id, &ColumnFamilyInfo::id);
+    if (info != infos->end()) one.table_files = info->table_files;
+  }
+  return stats;
+}
+
+std::string AsJson(const DatabaseStats& stats) {
+  auto number = [](const std::optional<uint64_t>& value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  Json families = Json::array();
+  for (const FamilyStats& family : stats.families) {
+    Json one;
+    AddBytes("name", family.name, /*hex=*/false, &one);
+    one["id"] = family.id;
+    one["comparator"] = family.comparator;
+    one["estimated_entries"] = number(family.entries);
+    one["memtable_bytes"] = number(family.memtable_bytes);
+    one["table_files"] = family.table_files;
+    families.push_back(std::move(one));
+  }
+  Json files = Json::array();
+  for (const FileStats& file : stats.wal_files) {
+    files.push_back({{"file", file.name}, {"bytes", file.bytes}});
+  }
+  Json object = {{"sequence", stats.sequence},
+                 {"column_families", std::move(families)},
+                 {"wal_files", std::move(files)}};
+  return object.dump();
+}
+
+std::string AsText(const DatabaseStats& stats) {
+  uint64_t wal_bytes = 0;
+  for (const FileStats& file : stats.wal_files) wal_bytes += file.bytes;
+  std::string text = fmt::format(
+      "last sequence number  {}\ncolumn families       {}\n"
+      "WAL files             {}  ({})\n\n",
+      WithCommas(stats.sequence), stats.families.size(), stats.wal_files.size(),
+      HumanBytes(wal_bytes));
+
+  constexpr const char* kRow = "{:<20}  {:>4}  {:>14}  {:>10}  {:>11}  {}\n";
+  text += fmt::format(kRow, "column family", "id", "entries (est.)",
+                      "memtables", "table files", "comparator");
+  for (const FamilyStats& family : stats.families) {
+    std::string entries = family.entries ? WithCommas(*family.entries) : "-";
+    std::string memtables =
+        family.memtable_bytes ? HumanBytes(*family.memtable_bytes) : "-";
+    text += fmt::format(kRow, Escaped(family.name), family.id, entries,
+                        memtables, family.table_files, family.comparator);
+  }
+  if (stats.wal_files.empty()) return text;
+  text += fmt::format("\n{:<20}  {:>14}\n", "WAL file", "size");
+  for (const FileStats& file : stats.wal_files) {
+    text += fmt::format("{:<20}  {:>14}\n", file.name, HumanBytes(file.bytes));
+  }
+  return text;
+}
+
+}  // namespace
+
+Status Stats(const StatsOptions& options, Output* out) {
+  auto stats = Collect(options.directory);
+  if (!stats.ok()) return stats.status();
+  return options.json ? out->WriteLine(AsJson(*stats))
+                      : out->Write(AsText(*stats));
+}
+
+}  // namespace paceline::cli

@@ -1,0 +1,71 @@
+# How every target of the project is compiled, and the two functions that make
+# them: paceline_layer() for a folder of src/, paceline_test() for a test.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(PACELINE_CCACHE ccache)
+if(PACELINE_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PACELINE_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+
+# What every target of ours is compiled with; never seen by users.
+add_library(paceline_flags INTERFACE)
+target_compile_options(paceline_flags INTERFACE
+  -Wall -Wextra -Wshadow
+  # GCC 12 reports string concatenations that do not overlap.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>
+  $<$<BOOL:${PACELINE_WERROR}>:-Werror>
+  -fstack-protector-strong)
+target_compile_definitions(paceline_flags INTERFACE
+  $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>
+  $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+target_link_options(paceline_flags INTERFACE -Wl,-z,relro,-z,now)
+if(PACELINE_SANITIZER)
+  target_compile_options(paceline_flags INTERFACE
+    -fsanitize=${PACELINE_SANITIZER} -fno-omit-frame-pointer
+    $<$<NOT:$<STREQUAL:${PACELINE_SANITIZER},thread>>:-fno-sanitize-recover=all>)
+  target_link_options(paceline_flags INTERFACE
+    -fsanitize=${PACELINE_SANITIZER})
+endif()
+
+# One folder of src/: its .cc files (without tests) as objects. A folder links
+# only folders of a lower rank; tools/lint.py checks the includes.
+#   paceline_layer(<folder> SOURCES a.cc ... [LINKS <lower folder> ...])
+function(paceline_layer folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(paceline_${folder} OBJECT ${ARG_SOURCES})
+  target_include_directories(paceline_${folder} PUBLIC
+    ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(paceline_${folder} PRIVATE paceline_flags)
+  foreach(lower ${ARG_LINKS})
+    target_link_libraries(paceline_${folder} PUBLIC paceline_${lower})
+  endforeach()
+endfunction()
+
+# A GoogleTest program, run by ctest under its own name. LABELS chooses which
+# builds run it (see tools/test).
+#   paceline_test(<name> SOURCES a_test.cc ... [LINKS target ...]
+#                 [LABELS label ...] [TIMEOUT seconds])
+function(paceline_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE
+    paceline paceline_flags ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,89 @@
+#include "src/base/arena.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "src/base/check.h"
+
+namespace paceline {
+
+namespace {
+
+// Blocks double from the first size to the last, so that an idle column family
+// costs little and a busy one gets memory in huge pages: with small pages,
+// nearly every step of a skip list search misses the TLB as well.
+constexpr size_t kFirstBlockBytes = size_t{16} << 10;
+constexpr size_t kHugePageBytes = size_t{2} << 20;
+
+}  // namespace
+
+Arena::Arena() : next_block_size_(kFirstBlockBytes) {}
+
+Arena::~Arena() {
+  for (Block* block : blocks_) {
+    std::free(block->memory);
+    delete block;
+  }
+}
+
+char* Arena::Allocate(size_t bytes) {
+  bytes = (bytes + 7) & ~size_t{7};
+  Block* block = current_.load(std::memory_order_acquire);
+  if (block != nullptr && bytes <= block->size) {
+    size_t offset = block->used.fetch_add(bytes, std::memory_order_relaxed);
+    if (offset + bytes <= block->size) return block->memory + offset;
+  }
+  return AllocateSlow(bytes);
+}
+
+char* Arena::AllocateSlow(size_t bytes) {
+  MutexLock lock(&mutex_);
+  // A piece that would waste much of a block gets memory of its own.
+  if (bytes > kHugePageBytes / 8) {
+    Block* own = NewBlock(bytes, 0);
+    large_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    return own->memory;
+  }
+  Block* block = current_.load(std::memory_order_relaxed);
+  size_t used_before = 0;
+  if (block != nullptr) {
+    // Another thread may have installed a block meanwhile.
+    size_t offset = block->used.fetch_add(bytes, std::memory_order_relaxed);
+    if (offset + bytes <= block->size) return block->memory + offset;
+    used_before = block->used_before + block->size;
+  }
+  size_t size = std::max(next_block_size_, bytes);
+  next_block_size_ = std::min(next_block_size_ * 2, kHugePageBytes);
+  block = NewBlock(size, used_before);
+  block->used.store(bytes, std::memory_order_relaxed);
+  current_.store(block, std::memory_order_release);
+  return block->memory;
+}
+
+Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
+  size_t alignment = size >= kHugePageBytes ? kHugePageBytes : 64;
+  size = (size + alignment - 1) / alignment * alignment;
+  auto* memory = static_cast<char*>(std::aligned_alloc(alignment, size));
+  PL_CHECK(memory != nullptr);
+#if defined(MADV_HUGEPAGE)
+  // Advice only: without huge pages everything works, with more TLB misses.
+  if (size >= kHugePageBytes) madvise(memory, size, MADV_HUGEPAGE);
+#endif
+  auto* block = new Block{memory, size, 0, used_before};
+  blocks_.push_back(block);
+  memory_usage_.fetch_add(size, std::memory_order_relaxed);
+  return block;
+}
+
+size_t Arena::AllocatedBytes() const {
+  const Block* block = current_.load(std::memory_order_acquire);
+  size_t large = large_bytes_.load(std::memory_order_relaxed);
+  if (block == nullptr) return large;
+  size_t used = block->used.load(std::memory_order_relaxed);
+  return block->used_before + std::min(used, block->size) + large;
+}
+
+}  // namespace paceline

@@ -1,0 +1,56 @@
+// Arena: memory that is handed out in small pieces and freed all at once.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "src/base/sync.h"
+
+namespace paceline {
+
+// Pieces are aligned to 8 bytes and live until the Arena dies. Thread-safe:
+// allocation from the current block is one atomic addition.
+class Arena {
+ public:
+  Arena();
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Never null: ends the program if the machine has no memory, before
+  // anything of the write that needs it is visible.
+  [[nodiscard]] char* Allocate(size_t bytes);
+
+  // What was taken from the machine, used or not.
+  [[nodiscard]] size_t MemoryUsage() const {
+    return memory_usage_.load(std::memory_order_relaxed);
+  }
+  // What was handed out.
+  [[nodiscard]] size_t AllocatedBytes() const;
+
+ private:
+  struct Block {
+    char* memory;
+    size_t size;
+    // Offset of the first free byte; passes `size` when the block is full.
+    Atomic<size_t> used;
+    // Bytes handed out of the blocks before this one.
+    size_t used_before;
+  };
+
+  char* AllocateSlow(size_t bytes) EXCLUDES(mutex_);
+  Block* NewBlock(size_t size, size_t used_before) REQUIRES(mutex_);
+
+  // Release when a new block is installed, acquire when it is used.
+  Atomic<Block*> current_ = nullptr;
+  Atomic<size_t> memory_usage_ = 0;
+  Atomic<size_t> large_bytes_ = 0;
+
+  Mutex mutex_;
+  std::vector<Block*> blocks_ GUARDED_BY(mutex_);
+  size_t next_block_size_ GUARDED_BY(mutex_);
+};
+
+}  // namespace paceline

@@ -1,0 +1,123 @@
+#include "src/base/arena.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "src/base/sync.h"
+#include "test/support/seed.h"
+
+namespace paceline {
+namespace {
+
+struct Piece {
+  char* memory;
+  size_t size;
+};
+
+// Mostly small sizes, as entries of a memtable have; some larger than a block.
+size_t RandomSize(std::mt19937_64* random) {
+  switch ((*random)() % 1000) {
+    case 0:
+      return 1 + (*random)() % 3'000'000;
+    case 1:
+    case 2:
+      return 1 + (*random)() % 300'000;
+    default:
+      return 1 + (*random)() % 300;
+  }
+}
+
+void ExpectDisjoint(std::vector<Piece> pieces) {
+  std::sort(pieces.begin(), pieces.end(),
+            [](const Piece& a, const Piece& b) { return a.memory < b.memory; });
+  for (size_t i = 1; i < pieces.size(); ++i) {
+    ASSERT_LE(pieces[i - 1].memory + pieces[i - 1].size, pieces[i].memory);
+  }
+}
+
+TEST(ArenaTest, TakesNothingBeforeItIsUsed) {
+  Arena arena;
+  EXPECT_EQ(arena.MemoryUsage(), 0U);
+  EXPECT_EQ(arena.AllocatedBytes(), 0U);
+}
+
+TEST(ArenaTest, PiecesAreAlignedDisjointAndWritable) {
+  std::mt19937_64 random(TestSeed());
+  Arena arena;
+  std::vector<Piece> pieces;
+  for (int i = 0; i < 5000; ++i) {
+    const size_t size = RandomSize(&random);
+    char* memory = arena.Allocate(size);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(memory) % 8, 0U);
+    std::memset(memory, i, size);
+    pieces.push_back({memory, size});
+  }
+  ExpectDisjoint(pieces);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const auto expected = static_cast<char>(i);
+    ASSERT_EQ(pieces[i].memory[0], expected);
+    ASSERT_EQ(pieces[i].memory[pieces[i].size - 1], expected);
+  }
+}
+
+TEST(ArenaTest, CountsWhatWasHandedOutAndWhatWasTaken) {
+  Arena arena;
+  size_t handed_out = 0;
+  for (size_t size : {8, 80, 4096, 300'000, 16, 5'000'000, 24}) {
+    static_cast<void>(arena.Allocate(size));
+    handed_out += size;
+    EXPECT_GE(arena.AllocatedBytes(), handed_out);
+    EXPECT_GE(arena.MemoryUsage(), arena.AllocatedBytes());
+  }
+}
+
+TEST(ArenaTest, TakesLittleMoreThanItHandsOut) {
+  Arena arena;
+  constexpr size_t kPieceBytes = 120;
+  constexpr size_t kPieces = 200'000;
+  for (size_t i = 0; i < kPieces; ++i) {
+    static_cast<void>(arena.Allocate(kPieceBytes));
+  }
+  constexpr size_t kHandedOut = kPieceBytes * kPieces;
+  // At most one unused block, and the ends of the others.
+  EXPECT_LE(arena.MemoryUsage(), kHandedOut + kHandedOut / 8);
+}
+
+TEST(ArenaTest, ThreadsGetDisjointPieces) {
+  constexpr int kThreads = 4;
+  constexpr int kPiecesEach = 20'000;
+  Arena arena;
+  std::vector<std::vector<Piece>> pieces(kThreads);
+  std::vector<Thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&arena, &mine = pieces[static_cast<size_t>(t)], t] {
+      std::mt19937_64 random(TestSeed() + static_cast<uint64_t>(t));
+      for (int i = 0; i < kPiecesEach; ++i) {
+        const size_t size = 1 + random() % 500;
+        char* memory = arena.Allocate(size);
+        std::memset(memory, t + 1, size);
+        mine.push_back({memory, size});
+      }
+    });
+  }
+  for (Thread& thread : threads) thread.join();
+
+  std::vector<Piece> all;
+  for (int t = 0; t < kThreads; ++t) {
+    for (const Piece& piece : pieces[static_cast<size_t>(t)]) {
+      ASSERT_TRUE(std::all_of(piece.memory, piece.memory + piece.size,
+                              [t](char c) { return c == t + 1; }));
+      all.push_back(piece);
+    }
+  }
+  ExpectDisjoint(std::move(all));
+  EXPECT_GE(arena.MemoryUsage(), arena.AllocatedBytes());
+}
+
+}  // namespace
+}  // namespace paceline

@@ -1,0 +1,67 @@
+#include "src/base/coding.h"
+
+#include <limits>
+
+namespace paceline {
+
+void PutVarint64(std::string* to, uint64_t value) {
+  char buffer[kMaxVarint64Bytes];
+  char* end = EncodeVarint64(buffer, value);
+  to->append(buffer, static_cast<size_t>(end - buffer));
+}
+
+void PutLengthPrefixed(std::string* to, const Slice& bytes) {
+  PutVarint64(to, bytes.size());
+  to->append(bytes.data(), bytes.size());
+}
+
+bool GetFixed32(Slice* input, uint32_t* value) {
+  if (input->size() < sizeof(*value)) return false;
+  *value = DecodeFixed32(input->data());
+  input->remove_prefix(sizeof(*value));
+  return true;
+}
+
+bool GetFixed64(Slice* input, uint64_t* value) {
+  if (input->size() < sizeof(*value)) return false;
+  *value = DecodeFixed64(input->data());
+  input->remove_prefix(sizeof(*value));
+  return true;
+}
+
+bool GetVarint64(Slice* input, uint64_t* value) {
+  uint64_t result = 0;
+  for (size_t i = 0; i < input->size() && i < kMaxVarint64Bytes; ++i) {
+    auto byte = static_cast<unsigned char>((*input)[i]);
+    auto group = static_cast<uint64_t>(byte & 127);
+    // The tenth group has room for one bit only.
+    if (i == kMaxVarint64Bytes - 1 && byte > 1) return false;
+    result |= group << (7 * i);
+    if (byte < 128) {
+      *value = result;
+      input->remove_prefix(i + 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool GetVarint32(Slice* input, uint32_t* value) {
+  uint64_t wide = 0;
+  if (!GetVarint64(input, &wide) ||
+      wide > std::numeric_limits<uint32_t>::max()) {
+    return false;
+  }
+  *value = static_cast<uint32_t>(wide);
+  return true;
+}
+
+bool GetLengthPrefixed(Slice* input, Slice* value) {
+  uint64_t length = 0;
+  if (!GetVarint64(input, &length) || length > input->size()) return false;
+  *value = Slice(input->data(), length);
+  input->remove_prefix(length);
+  return true;
+}
+
+}  // namespace paceline

@@ -1,0 +1,96 @@
+// Mutexes, waits, threads and the atomics that decide who goes first: the seam
+// behind which a seeded scheduler can stand in for the operating system's.
+// Everything here is the standard library's own, at no cost.
+
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "src/base/thread_annotations.h"
+
+namespace paceline {
+
+template <typename T>
+using Atomic = std::atomic<T>;
+
+using Thread = std::thread;
+
+class CAPABILITY("mutex") Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void Lock() ACQUIRE() { mutex_.lock(); }
+  void Unlock() RELEASE() { mutex_.unlock(); }
+
+ private:
+  friend class CondVar;
+  std::mutex mutex_;
+};
+
+// Holds a Mutex for as long as it lives.
+class SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex* mutex) ACQUIRE(mutex) : mutex_(mutex) {
+    mutex_->Lock();
+  }
+  ~MutexLock() RELEASE() { mutex_->Unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex* const mutex_;
+};
+
+class CondVar {
+ public:
+  // Releases `mutex`, waits, and takes it again. May return without a
+  // notification: wait in a loop.
+  void Wait(Mutex* mutex) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
+  void NotifyOne() { condition_.notify_one(); }
+  void NotifyAll() { condition_.notify_all(); }
+
+ private:
+  std::condition_variable condition_;
+};
+
+// Sleeps until another thread wakes `word`, unless `*word != expected` already
+// (checked atomically with going to sleep). May return without cause: wait in
+// a loop.
+void FutexWait(const Atomic<uint32_t>* word, uint32_t expected);
+
+// Wakes one thread that sleeps on `word`. Only the address is used: the memory
+// may be gone by now, in which case another sleeper at that address may wake
+// without cause.
+void FutexWakeOne(const Atomic<uint32_t>* word);
+
+// Tells the processor that this thread spins.
+inline void SpinPause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
+}
+
+// Keeps the compiler from moving stores across it. Not a fence: other threads
+// may see any order. For memory that is read after this process died.
+inline void CompilerBarrier() { asm volatile("" ::: "memory"); }
+
+// How many threads can run at once on this machine; at least 1.
+int ProcessorCount();
+
+// A small number that is this thread's own while it lives, for picking one of
+// several shards.
+uint32_t ThreadOrdinal();
+
+}  // namespace paceline

@@ -1,0 +1,333 @@
+#include "src/commit/committer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/check.h"
+
+namespace paceline {
+
+namespace {
+
+// A group this large takes longer to insert than a hand-over costs, so the
+// next leader starts before it is inserted.
+constexpr size_t kHandOnEarlyBytes = size_t{64} << 10;
+
+// Below this, inserting takes less time than waking a member to help; see
+// docs/performance.md for the measurement.
+constexpr uint32_t kParallelEntriesMin = 64;
+
+// For counters with one writer at a time.
+void Count(Atomic<uint64_t>* counter, uint64_t n) {
+  counter->store(counter->load(std::memory_order_relaxed) + n,
+                 std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Committer::Committer(const Config& config, CommitTarget* target,
+                     ErrorLatch* latch, WriteController* controller)
+    : config_(config),
+      target_(target),
+      latch_(latch),
+      controller_(controller),
+      write_thread_(config.queue),
+      pipeline_(config.pipeline, &visible_sequence_) {}
+
+Status Committer::Commit(Writer* writer) NO_THREAD_SAFETY_ANALYSIS {
+  bool leads = write_thread_.JoinBatchGroup(writer);
+  // Anything but completion is a call for help; it may have been taken back by
+  // the time it is looked at.
+  while (!leads && writer->state.load(std::memory_order_relaxed) !=
+                       Writer::STATE_COMPLETED) {
+    HelpLeader(writer);
+    leads = write_thread_.AwaitTurn(writer);
+  }
+  if (leads) {
+    CommitAsLeader(writer);
+  } else {
+    WriteThread::CompleteOthers(writer);
+  }
+  return writer->FinalStatus();
+}
+
+void Committer::CommitAsLeader(Writer* leader) {
+  WriteGroup group;
+  if (Status s = PrepareToLead(leader); !s.ok()) {
+    // The Writers behind it try for themselves: what stops this one need not
+    // stop them.
+    WriteThread::FormGroupOfOne(leader, &group);
+    FailGroup(&group, s);
+    return;
+  }
+  write_thread_.EnterAsBatchGroupLeader(leader, &group);
+  ValidateAndNumber(&group);
+  if (Status s = LogGroup(&group); !s.ok()) {
+    FailGroup(&group, s);
+    return;
+  }
+  CountGroup(group);
+  bool is_alone = !group.needs_sync && pipeline_.is_empty() &&
+                  group.batch_bytes < kHandOnEarlyBytes;
+  if (is_alone) {
+    FinishAlone(&group);
+  } else {
+    FinishInPipeline(&group);
+  }
+}
+
+Status Committer::PrepareToLead(Writer* leader) {
+  while (controller_->is_stopped() &&
+         !is_shut_down_.load(std::memory_order_acquire)) {
+    if (Status s = WaitForRoom(leader); !s.ok()) return s;
+  }
+  if (is_shut_down_.load(std::memory_order_acquire)) {
+    return Status::ShutdownInProgress("the DB is being closed");
+  }
+  if (latch_->is_set()) {
+    return Status::IOError("writes are refused after a failure, until Resume()",
+                           latch_->Get().ToString());
+  }
+  if (target_->NeedsRoom()) {
+    pipeline_.Drain();
+    return target_->MakeRoom();
+  }
+  return Status::OK();
+}
+
+Status Committer::WaitForRoom(Writer* leader) {
+  if (leader->no_slowdown) return Status::Incomplete("writes are stalled");
+  write_thread_.BeginWriteStall(leader);
+  controller_->WaitUntilGoing();
+  write_thread_.EndWriteStall();
+  return Status::OK();
+}
+
+void Committer::ValidateAndNumber(WriteGroup* group) {
+  group->first_sequence = last_sequence_ + 1;
+  SequenceNumber next = group->first_sequence;
+  for (Writer* writer : *group) {
+    writer->status = target_->Validate(*writer);
+    if (!writer->has_entries()) continue;
+    writer->sequence = next;
+    next += writer->batch->Count();
+  }
+  group->entry_count = static_cast<uint32_t>(next - group->first_sequence);
+  group->last_sequence = next - 1;
+}
+
+Status Committer::LogGroup(WriteGroup* group) {
+  // Burnt even if the append fails: they may be in the log.
+  last_sequence_ = group->last_sequence;
+  bool has_record = false;
+  for (Writer* writer : *group) has_record |= writer->has_entries();
+  if (group->leader->disable_wal || !has_record) return Status::OK();
+  Status s = target_->AppendToWal(*group);
+  if (!s.ok()) return latch_->Set(s);
+  Count(&wal_records_, 1);
+  Count(&wal_bytes_, group->batch_bytes);
+  return Status::OK();
+}
+
+void Committer::CountGroup(const WriteGroup& group) {
+  uint64_t commits = 0;
+  uint64_t sync_commits = 0;
+  for (const Writer* writer : group) {
+    if (!writer->has_entries()) continue;
+    ++commits;
+    if (writer->sync) ++sync_commits;
+  }
+  if (commits == 0) return;
+  Count(&groups_, 1);
+  Count(&commits_, commits);
+  Count(&entries_, group.entry_count);
+  if (sync_commits > 0) Count(&sync_commits_, sync_commits);
+}
+
+void Committer::FailGroup(WriteGroup* group, const Status& failure) {
+  for (Writer* writer : *group) {
+    if (writer->status.ok()) writer->status = failure;
+  }
+  write_thread_.ExitAsBatchGroupLeader(*group);
+  if (group->size > 1) {
+    WriteThread::Complete(group->leader->link_newer, group->size - 1);
+  }
+}
+
+// The whole commit within the leader's turn: nothing to wait for, and nobody
+// else in flight whose turn to become visible comes first. After the exit only
+// the Writers of the group are touched, never this object.
+void Committer::FinishAlone(WriteGroup* group) {
+  ApplyGroup(group);
+  visible_sequence_.store(group->last_sequence, std::memory_order_release);
+  write_thread_.ExitAsBatchGroupLeader(*group);
+  if (group->size > 1) {
+    WriteThread::Complete(group->leader->link_newer, group->size - 1);
+  }
+}
+
+void Committer::FinishInPipeline(WriteGroup* group) {
+  Writer* leader = group->leader;
+  if (Status s = pipeline_.Enter(group); !s.ok()) {
+    FailGroup(group, s);
+    return;
+  }
+  write_thread_.ExitAsBatchGroupLeader(*group);
+  ApplyGroup(group);
+
+  // Before Applied(): from then on other threads set it.
+  leader->state.store(Writer::STATE_INIT, std::memory_order_relaxed);
+  bool must_sync = false;
+  CommitPipeline::Completed completed = pipeline_.Applied(group, &must_sync);
+  while (true) {
+    WriteThread::Complete(completed.first, completed.count);
+    if (completed.includes_own_group) return;
+    if (!must_sync) {
+      uint32_t state = WriteThread::Await(leader);
+      if (state == Writer::STATE_COMPLETED) {
+        WriteThread::CompleteOthers(leader);
+        return;
+      }
+      PL_CHECK(state == Writer::STATE_SYNC_LEADER);
+      leader->state.store(Writer::STATE_INIT, std::memory_order_relaxed);
+    }
+    must_sync = false;
+    completed = SyncForPipeline(group);
+  }
+}
+
+CommitPipeline::Completed Committer::SyncForPipeline(WriteGroup* own_group) {
+  uint64_t covered = pipeline_.BeginSync();
+  Status s = target_->SyncWal();
+  if (!s.ok()) s = latch_->Set(s);
+  return pipeline_.Synced(own_group, covered, s);
+}
+
+bool Committer::IsWorthParallelInserts(const WriteGroup& group) const {
+  return config_.allows_parallel_inserts && group.size > 1 &&
+         group.entry_count >= kParallelEntriesMin && ProcessorCount() > 1;
+}
+
+void Committer::ApplyGroup(WriteGroup* group) {
+  if (IsWorthParallelInserts(*group)) {
+    ApplyInParallel(group);
+    return;
+  }
+  for (const Writer* writer : *group) {
+    if (writer->has_entries()) target_->ApplyToMemTables(*writer);
+  }
+}
+
+// The leader asks as many members as there are other processors for help and
+// starts at once; batches are claimed one by one, so a member that wakes up
+// late costs nothing. What it has not begun by then is taken back.
+void Committer::ApplyInParallel(WriteGroup* group) {
+  auto helpers_max = static_cast<size_t>(ProcessorCount() - 1);
+  size_t helpers = std::min(helpers_max, group->size - 1);
+  Writer* leader = group->leader;
+  leader->state.store(Writer::STATE_INIT, std::memory_order_relaxed);
+  group->next_to_insert.store(leader, std::memory_order_relaxed);
+  group->inserting.store(static_cast<uint32_t>(helpers) + 1,
+                         std::memory_order_relaxed);
+  Writer* helper = leader;
+  for (size_t i = 0; i < helpers; ++i) {
+    helper = helper->link_newer;
+    // Release: the helper sees the group's fields.
+    WriteThread::SetState(helper, Writer::STATE_PARALLEL_MEMTABLE_WRITER);
+  }
+  parallel_groups_.fetch_add(1, std::memory_order_relaxed);
+  InsertClaimed(group);
+
+  helper = leader;
+  uint32_t finished = 1;
+  for (size_t i = 0; i < helpers; ++i) {
+    helper = helper->link_newer;
+    uint32_t expected = Writer::STATE_PARALLEL_MEMTABLE_WRITER;
+    if (helper->state.compare_exchange_strong(expected, Writer::STATE_INIT,
+                                              std::memory_order_acq_rel)) {
+      ++finished;
+    }
+  }
+  // Acquire: what the helpers inserted is there.
+  if (group->inserting.fetch_sub(finished, std::memory_order_acq_rel) !=
+      finished) {
+    uint32_t state = WriteThread::Await(leader);
+    PL_CHECK(state == Writer::STATE_MEMTABLE_WRITERS_DONE);
+  }
+}
+
+void Committer::InsertClaimed(WriteGroup* group) {
+  Writer* writer = group->next_to_insert.load(std::memory_order_acquire);
+  while (writer != nullptr) {
+    Writer* newer = writer == group->last ? nullptr : writer->link_newer;
+    if (group->next_to_insert.compare_exchange_weak(
+            writer, newer, std::memory_order_acq_rel)) {
+      if (writer->has_entries()) target_->ApplyToMemTables(*writer);
+      writer = group->next_to_insert.load(std::memory_order_acquire);
+    }
+  }
+}
+
+void Committer::HelpLeader(Writer* helper) {
+  uint32_t expected = Writer::STATE_PARALLEL_MEMTABLE_WRITER;
+  if (!helper->state.compare_exchange_strong(expected,
+                                             Writer::STATE_INSERTING,
+                                             std::memory_order_acq_rel)) {
+    return;  // The leader has taken it back, and may have completed us.
+  }
+  WriteGroup* group = helper->group;
+  Writer* leader = group->leader;
+  InsertClaimed(group);
+  // Before the leader can know that we are done and complete us.
+  helper->state.store(Writer::STATE_INIT, std::memory_order_release);
+  // Release: what was inserted here is seen by the leader.
+  if (group->inserting.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    WriteThread::SetState(leader, Writer::STATE_MEMTABLE_WRITERS_DONE);
+  }
+}
+
+void Committer::BeginExclusive(Writer* writer) NO_THREAD_SAFETY_ANALYSIS {
+  writer->is_exclusive = true;
+  bool leads = write_thread_.JoinBatchGroup(writer);
+  // Groups end in front of it, so nobody else can complete it.
+  PL_CHECK(leads);
+  pipeline_.Drain();
+}
+
+void Committer::EndExclusive(Writer* writer) {
+  WriteGroup group;
+  WriteThread::FormGroupOfOne(writer, &group);
+  write_thread_.ExitAsBatchGroupLeader(group);
+}
+
+void Committer::Shutdown() {
+  is_shut_down_.store(true, std::memory_order_release);
+  controller_->Shutdown();
+}
+
+void Committer::SetLastSequence(SequenceNumber sequence) {
+  last_sequence_ = sequence;
+  visible_sequence_.store(sequence, std::memory_order_release);
+}
+
+void Committer::ClearFailure() {
+  pipeline_.ClearFailure();
+  latch_->Clear();
+}
+
+void Committer::AddMetrics(Metrics* metrics) const {
+  auto value = [](const Atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  metrics->commits += value(commits_);
+  metrics->entries += value(entries_);
+  metrics->groups += value(groups_);
+  metrics->parallel_groups += value(parallel_groups_);
+  metrics->sync_commits += value(sync_commits_);
+  metrics->wal_records += value(wal_records_);
+  metrics->wal_bytes += value(wal_bytes_);
+  metrics->stalls += controller_->stalls();
+  metrics->stall_micros += controller_->stall_micros();
+}
+
+}  // namespace paceline

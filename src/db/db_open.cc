@@ -1,0 +1,398 @@
+// Open: from a directory to a DBImpl. The order of its steps makes sure that a
+// crash in any of them loses nothing: what counts is what CURRENT names and
+// the WALs that this says are live, and both change in one rename or one
+// synced record.
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "src/db/db_impl.h"
+#include "src/db/options_check.h"
+#include "src/db/recovery.h"
+#include "src/db/wal_checkpoint.h"
+#include "src/env/file_logger.h"
+#include "src/format/file_name.h"
+
+namespace paceline {
+
+namespace {
+
+// Every open adds a WAL. From this many on they are merged into one, so that
+// a database that is opened often does not collect files.
+constexpr size_t kWalsMerged = 16;
+
+using Descriptors = std::vector<ColumnFamilyDescriptor>;
+
+// A random UUID (version 4) in its usual form.
+std::string NewDatabaseId() {
+  std::random_device device;
+  std::string id;
+  for (int i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) id += '-';
+    auto byte = static_cast<unsigned>(device()) & 0xff;
+    if (i == 6) byte = (byte & 0x0f) | 0x40;
+    if (i == 8) byte = (byte & 0x3f) | 0x80;
+    auto c = static_cast<char>(byte);
+    id += Slice(&c, 1).ToString(/*hex=*/true);
+  }
+  return id;
+}
+
+// One Open() call.
+class Opener {
+ public:
+  Opener(const DBOptions& options, std::string directory,
+         const Descriptors& families, bool is_read_only)
+      : file_system_(options.file_system), families_(families) {
+    opened_.options = options;
+    opened_.directory = std::move(directory);
+    opened_.is_read_only = is_read_only;
+  }
+
+  Status Run(std::vector<ColumnFamilyHandle*>* handles,
+             std::unique_ptr<DB>* db);
+
+ private:
+  Status CheckArguments() const;
+  Status TakeDirectory();
+  Status OpenInfoLog();
+  Status ReadOrCreateManifest();
+  Status PrepareNewDatabase();
+  Status MatchFamilies();
+  Status CheckListed() const;
+  Status Replay();
+  Status MarkNumbersUsed();
+  Status InstallState();
+  Status CreateMissingFamilies();
+
+  [[nodiscard]] const ColumnFamilyOptions* OptionsOf(
+      const std::string& family) const;
+  Logger* logger() const { return opened_.options.info_log.get(); }
+
+  FileSystem* const file_system_;
+  const Descriptors& families_;
+  DBImpl::Opened opened_;
+  ManifestState state_;
+  bool is_new_ = false;
+  FamiliesById by_id_;
+  ReplayResult replayed_;
+};
+
+Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
+                   std::unique_ptr<DB>* db) {
+  db->reset();
+  Status s = CheckArguments();
+  if (s.ok() && !opened_.is_read_only) s = TakeDirectory();
+  if (s.ok()) s = ReadOrCreateManifest();
+  if (s.ok()) s = CheckSupported(state_);
+  if (s.ok()) s = MatchFamilies();
+  if (s.ok()) s = Replay();
+  if (!s.ok()) return s;
+
+  opened_.versions =
+      std::make_unique<VersionSet>(file_system_, opened_.directory);
+  opened_.versions->Adopt(state_);
+  if (!opened_.is_read_only) {
+    s = InstallState();
+    if (!s.ok()) return s;
+  }
+  std::map<std::string, std::shared_ptr<ColumnFamily>> by_name;
+  for (auto& [id, family] : by_id_) {
+    by_name[family->name()] = family;
+    opened_.families.push_back(family);
+  }
+  auto impl = std::make_unique<DBImpl>(std::move(opened_));
+  s = impl->StartWriting();
+  if (!s.ok()) return s;
+  impl->Housekeep();
+  for (const ColumnFamilyDescriptor& descriptor : families_) {
+    if (handles == nullptr) break;
+    handles->push_back(impl->NewHandle(by_name[descriptor.name]));
+  }
+  *db = std::move(impl);
+  return Status::OK();
+}
+
+Status Opener::CheckArguments() const {
+  Status s = CheckOptions(opened_.options);
+  std::set<std::string> names;
+  for (const ColumnFamilyDescriptor& family : families_) {
+    if (!s.ok()) return s;
+    s = CheckOptions(family.options);
+    if (!names.insert(family.name).second) {
+      return Status::InvalidArgument("column family is listed twice",
+                                     family.name);
+    }
+  }
+  if (!s.ok()) return s;
+  if (!names.contains(kDefaultColumnFamilyName)) {
+    return Status::InvalidArgument("column family is not listed",
+                                   kDefaultColumnFamilyName);
+  }
+  return Status::OK();
+}
+
+Status Opener::TakeDirectory() {
+  const std::string& directory = opened_.directory;
+  if (opened_.options.create_if_missing) {
+    Status s = file_system_->CreateDirectory(directory);
+    if (!s.ok()) return s;
+  } else {
+    // Without this, locking would make a LOCK file in any directory.
+    StatusOr<bool> exists =
+        file_system_->FileExists(CurrentFileName(directory));
+    if (!exists.ok()) return exists.status();
+    if (!*exists) {
+      return Status::InvalidArgument(
+          "there is no database, and create_if_missing is off", directory);
+    }
+  }
+  auto lock = file_system_->LockFile(LockFileName(directory));
+  if (!lock.ok()) return lock.status();
+  opened_.lock = *std::move(lock);
+  return OpenInfoLog();
+}
+
+Status Opener::OpenInfoLog() {
+  DBOptions& options = opened_.options;
+  if (options.info_log != nullptr) return Status::OK();
+  std::string path = InfoLogFileName(opened_.directory);
+  StatusOr<bool> exists = file_system_->FileExists(path);
+  if (!exists.ok()) return exists.status();
+  if (*exists) {
+    Status s = file_system_->RenameFile(
+        path, OldInfoLogFileName(opened_.directory,
+                                 options.clock->NowMicros()));
+    if (!s.ok()) return s;
+  }
+  auto file = file_system_->NewWritableFile(path, {});
+  if (!file.ok()) return file.status();
+  options.info_log =
+      std::make_shared<FileLogger>(*std::move(file), options.clock);
+  Log(logger(), "opening %s", opened_.directory.c_str());
+  return Status::OK();
+}
+
+Status Opener::ReadOrCreateManifest() {
+  const DBOptions& options = opened_.options;
+  StatusOr<bool> exists =
+      file_system_->FileExists(CurrentFileName(opened_.directory));
+  if (!exists.ok()) return exists.status();
+  if (!*exists) {
+    if (opened_.is_read_only || !options.create_if_missing) {
+      return Status::InvalidArgument("there is no database",
+                                     opened_.directory);
+    }
+    return PrepareNewDatabase();
+  }
+  if (options.error_if_exists && !opened_.is_read_only) {
+    return Status::InvalidArgument(
+        "the database exists, and error_if_exists is on", opened_.directory);
+  }
+  auto manifest = ReadManifest(file_system_, opened_.directory);
+  if (!manifest.ok()) return manifest.status();
+  state_ = std::move(manifest->state);
+  return Status::OK();
+}
+
+// The database comes into being with its first MANIFEST; until then the
+// directory holds nothing that counts.
+Status Opener::PrepareNewDatabase() {
+  is_new_ = true;
+  state_ = ManifestState::Empty();
+  state_.next_file_number = 1;
+  state_.database_id = NewDatabaseId();
+  state_.families[0].comparator_name =
+      OptionsOf(kDefaultColumnFamilyName)->comparator->Name();
+  StatusOr<std::vector<std::string>> names =
+      file_system_->ListDirectory(opened_.directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    std::optional<ParsedFileName> parsed = ParseFileName(name);
+    if (parsed && (parsed->type == FileType::kWal ||
+                   parsed->type == FileType::kTable)) {
+      return Status::Corruption(
+          "CURRENT is missing, but the directory holds a database's files",
+          opened_.directory + "/" + name);
+    }
+  }
+  return WriteAndRename(file_system_,
+                        TemporaryFileName(opened_.directory, 0),
+                        IdentityFileName(opened_.directory),
+                        state_.database_id);
+}
+
+const ColumnFamilyOptions* Opener::OptionsOf(const std::string& name) const {
+  for (const ColumnFamilyDescriptor& family : families_) {
+    if (family.name == name) return &family.options;
+  }
+  return nullptr;
+}
+
+Status Opener::MatchFamilies() {
+  Status s = CheckListed();
+  if (!s.ok()) return s;
+  for (auto& [id, known] : state_.families) {
+    const ColumnFamilyOptions* options = OptionsOf(known.name);
+    if (options == nullptr) continue;
+    if (known.comparator_name.empty()) {
+      known.comparator_name = options->comparator->Name();
+    } else if (known.comparator_name != options->comparator->Name()) {
+      return Status::InvalidArgument(
+          "column family " + known.name + " was made with comparator " +
+              known.comparator_name + " and is opened with",
+          options->comparator->Name());
+    }
+    by_id_[id] = std::make_shared<ColumnFamily>(id, known.name, *options);
+  }
+  return Status::OK();
+}
+
+Status Opener::CheckListed() const {
+  for (const auto& [id, known] : state_.families) {
+    if (OptionsOf(known.name) == nullptr && !opened_.is_read_only) {
+      return Status::InvalidArgument(
+          "column family exists and is not listed", known.name);
+    }
+  }
+  bool creates = opened_.options.create_missing_column_families &&
+                 !opened_.is_read_only;
+  for (const ColumnFamilyDescriptor& family : families_) {
+    if (!state_.FamilyIdByName(family.name) && !creates) {
+      return Status::InvalidArgument("column family does not exist",
+                                     family.name);
+    }
+  }
+  return Status::OK();
+}
+
+Status Opener::Replay() {
+  auto replayed =
+      ReplayWals(file_system_, logger(), opened_.directory,
+                 opened_.options.wal_recovery_mode, state_, by_id_);
+  if (!replayed.ok()) return replayed.status();
+  replayed_ = *replayed;
+  state_.last_sequence = replayed_.last_sequence;
+  opened_.last_sequence = replayed_.last_sequence;
+  return Status::OK();
+}
+
+// WALs and MANIFESTs may be younger than what the MANIFEST knows.
+Status Opener::MarkNumbersUsed() {
+  StatusOr<std::vector<std::string>> names =
+      file_system_->ListDirectory(opened_.directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    std::optional<ParsedFileName> parsed = ParseFileName(name);
+    if (parsed && parsed->type != FileType::kInfoLog) {
+      opened_.versions->MarkFileNumberUsed(parsed->number);
+    }
+  }
+  return Status::OK();
+}
+
+Status Opener::InstallState() {
+  Status s = MarkNumbersUsed();
+  if (s.ok()) s = opened_.versions->BeginManifest();
+  if (!s.ok()) return s;
+  if (!replayed_.is_clean || replayed_.wals > kWalsMerged) {
+    ColumnFamilySet::Families families;
+    for (const auto& [id, family] : by_id_) families.push_back(family);
+    s = CheckpointWals(file_system_, opened_.directory,
+                       opened_.versions.get(), families);
+    Log(logger(), "merged %zu WALs into one: %s", replayed_.wals,
+        s.ToString().c_str());
+    if (!s.ok()) return s;
+  }
+  return CreateMissingFamilies();
+}
+
+Status Opener::CreateMissingFamilies() {
+  for (const ColumnFamilyDescriptor& descriptor : families_) {
+    ManifestState state = opened_.versions->state();
+    if (state.FamilyIdByName(descriptor.name)) continue;
+    VersionEdit edit;
+    edit.family_id = state.max_family_id + 1;
+    edit.added_family = descriptor.name;
+    edit.comparator_name = descriptor.options.comparator->Name();
+    // No WAL that exists holds anything of it; the first one to come does.
+    edit.log_number = opened_.versions->NewFileNumber();
+    edit.max_family_id = edit.family_id;
+    Status s = opened_.versions->LogAndApply({edit});
+    if (!s.ok()) return s;
+    by_id_[edit.family_id] = std::make_shared<ColumnFamily>(
+        edit.family_id, descriptor.name, descriptor.options);
+  }
+  return Status::OK();
+}
+
+Status OpenDatabase(const DBOptions& options, const std::string& name,
+                    const Descriptors& families, bool is_read_only,
+                    std::vector<ColumnFamilyHandle*>* handles,
+                    std::unique_ptr<DB>* db) {
+  if (handles != nullptr) handles->clear();
+  Opener opener(options, name, families, is_read_only);
+  return opener.Run(handles, db);
+}
+
+}  // namespace
+
+Status DB::Open(const Options& options, const std::string& name,
+                std::unique_ptr<DB>* db) {
+  return OpenDatabase(options, name, {{kDefaultColumnFamilyName, options}},
+                      /*is_read_only=*/false, nullptr, db);
+}
+
+Status DB::Open(const Options& options, const std::string& name, DB** db) {
+  std::unique_ptr<DB> owned;
+  Status s = Open(options, name, &owned);
+  *db = owned.release();
+  return s;
+}
+
+Status DB::Open(const DBOptions& options, const std::string& name,
+                const Descriptors& families,
+                std::vector<ColumnFamilyHandle*>* handles,
+                std::unique_ptr<DB>* db) {
+  return OpenDatabase(options, name, families, /*is_read_only=*/false,
+                      handles, db);
+}
+
+Status DB::Open(const DBOptions& options, const std::string& name,
+                const Descriptors& families,
+                std::vector<ColumnFamilyHandle*>* handles, DB** db) {
+  std::unique_ptr<DB> owned;
+  Status s = Open(options, name, families, handles, &owned);
+  *db = owned.release();
+  return s;
+}
+
+Status DB::OpenForReadOnly(const Options& options, const std::string& name,
+                           std::unique_ptr<DB>* db) {
+  return OpenDatabase(options, name, {{kDefaultColumnFamilyName, options}},
+                      /*is_read_only=*/true, nullptr, db);
+}
+
+Status DB::OpenForReadOnly(const DBOptions& options, const std::string& name,
+                           const Descriptors& families,
+                           std::vector<ColumnFamilyHandle*>* handles,
+                           std::unique_ptr<DB>* db) {
+  return OpenDatabase(options, name, families, /*is_read_only=*/true, handles,
+                      db);
+}
+
+Status DB::ListColumnFamilies(const DBOptions& options,
+                              const std::string& name,
+                              std::vector<std::string>* families) {
+  families->clear();
+  auto manifest = ReadManifest(options.file_system, name);
+  if (!manifest.ok()) return manifest.status();
+  for (const auto& [id, family] : manifest->state.families) {
+    families->push_back(family.name);
+  }
+  return Status::OK();
+}
+
+}  // namespace paceline

@@ -1,0 +1,26 @@
+// Which files of a database directory nothing needs any more.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "paceline/env.h"
+
+namespace paceline {
+
+struct NeededFiles {
+  uint64_t manifest_number = 0;
+  // WALs below it are not needed.
+  uint64_t first_live_log = 0;
+};
+
+// Removes old MANIFESTs, WALs, OPTIONS files (all but the two newest), LOG
+// files (all but the ten newest) and what was never renamed into place. Files
+// that are not a database's stay. A file that cannot be removed stays too; it
+// is tried again at the next open.
+void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
+                         const std::string& directory,
+                         const NeededFiles& needed);
+
+}  // namespace paceline

@@ -1,0 +1,209 @@
+#include "src/db/recovery.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "src/db/batch_inserter.h"
+#include "src/env/file_logger.h"
+#include "src/format/batch_reader.h"
+#include "src/format/file_name.h"
+#include "src/wal/log_reader.h"
+
+namespace paceline {
+
+namespace {
+
+// Passes over families that do not exist or have this WAL's entries already.
+class ReplaySink final : public MemTableSink {
+ public:
+  ReplaySink(const ManifestState* state, const FamiliesById* families)
+      : state_(state), families_(families) {}
+
+  void set_log_number(uint64_t log_number) { log_number_ = log_number; }
+
+  MemTable* MemTableOf(uint32_t family_id) override {
+    auto found = families_->find(family_id);
+    if (found == families_->end()) return nullptr;
+    auto known = state_->families.find(family_id);
+    if (known == state_->families.end() ||
+        log_number_ < known->second.log_number) {
+      return nullptr;
+    }
+    return found->second->mutable_memtable();
+  }
+
+ private:
+  const ManifestState* const state_;
+  const FamiliesById* const families_;
+  uint64_t log_number_ = 0;
+};
+
+// Replays one WAL after the other and keeps what point-in-time recovery needs
+// to know across them.
+class Replay {
+ public:
+  Replay(FileSystem* file_system, Logger* logger, WALRecoveryMode mode,
+         const ManifestState* state, const FamiliesById* families)
+      : file_system_(file_system),
+        logger_(logger),
+        mode_(mode),
+        sink_(state, families) {
+    result_.last_sequence = state->last_sequence;
+  }
+
+  Status ReplayFile(const std::string& path, uint64_t log_number);
+  [[nodiscard]] const ReplayResult& result() const { return result_; }
+
+ private:
+  // Whether the records of this WAL continue what was replayed, after a stop
+  // in an earlier one.
+  bool MayContinue(const LogReader& reader, SequenceNumber sequence);
+  Status ReplayRecord(const LogReader& reader, const Slice& record,
+                      bool* goes_on);
+  Status OnDamage(const Status& damage);
+
+  FileSystem* const file_system_;
+  Logger* const logger_;
+  const WALRecoveryMode mode_;
+  ReplaySink sink_;
+  ReplayResult result_;
+  // One past the last entry that was replayed; 0 before the first record.
+  SequenceNumber expected_sequence_ = 0;
+  // Point in time: an earlier WAL ended too soon.
+  bool is_stopped_ = false;
+};
+
+Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
+  auto file = file_system_->NewSequentialFile(path);
+  if (!file.ok()) return file.status();
+  LogReader reader(
+      {.file = *std::move(file), .path = path, .log_number = log_number},
+      mode_);
+  sink_.set_log_number(log_number);
+  ++result_.wals;
+  uint64_t records_before = result_.records;
+  bool goes_on = true;
+  Slice record;
+  LogReader::Result read = LogReader::Result::kEnd;
+  while (goes_on &&
+         (read = reader.ReadRecord(&record)) == LogReader::Result::kRecord) {
+    Status s = ReplayRecord(reader, record, &goes_on);
+    if (!s.ok()) return s;
+  }
+  if (goes_on && read == LogReader::Result::kError) {
+    Status s = reader.status();
+    if (s.IsCorruption()) s = OnDamage(s);
+    if (!s.ok()) return s;
+  }
+  if (reader.was_cut_short()) result_.is_clean = false;
+  // Whether records were lost at the end of a recycled file cannot be told.
+  if (mode_ == WALRecoveryMode::kPointInTimeRecovery &&
+      reader.ended_at_other_log()) {
+    is_stopped_ = true;
+  }
+  Log(logger_, "recovered WAL %llu: %llu records, up to sequence %llu%s",
+      static_cast<unsigned long long>(log_number),
+      static_cast<unsigned long long>(result_.records - records_before),
+      static_cast<unsigned long long>(result_.last_sequence),
+      reader.was_cut_short() ? ", incomplete" : "");
+  return Status::OK();
+}
+
+bool Replay::MayContinue(const LogReader& reader, SequenceNumber sequence) {
+  if (!is_stopped_) return true;
+  if (sequence == expected_sequence_) {
+    is_stopped_ = false;
+    return true;
+  }
+  result_.is_clean = false;
+  Log(logger_,
+      "left out %s: it begins at sequence %llu, recovery stopped in front of "
+      "%llu",
+      reader.path().c_str(), static_cast<unsigned long long>(sequence),
+      static_cast<unsigned long long>(expected_sequence_));
+  return false;
+}
+
+Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
+                            bool* goes_on) {
+  Status s = ValidateBatch(record);
+  if (s.IsNotSupported()) {
+    return Status::NotSupported(
+        reader.path() + " at offset " + std::to_string(reader.offset()),
+        s.message());
+  }
+  if (!s.ok()) {
+    *goes_on = mode_ == WALRecoveryMode::kSkipAnyCorruptedRecords;
+    return OnDamage(Status::Corruption(
+        reader.path() + " at offset " + std::to_string(reader.offset()),
+        s.message()));
+  }
+  BatchReader batch(record);
+  *goes_on = MayContinue(reader, batch.sequence());
+  if (!*goes_on) return Status::OK();
+  InsertBatch(record, batch.sequence(), &sink_);
+  ++result_.records;
+  expected_sequence_ = batch.sequence() + batch.count();
+  result_.last_sequence =
+      std::max(result_.last_sequence, expected_sequence_ - 1);
+  return Status::OK();
+}
+
+// OK if the mode goes on without what is damaged.
+Status Replay::OnDamage(const Status& damage) {
+  result_.is_clean = false;
+  Log(logger_, "damaged WAL: %s", damage.ToString().c_str());
+  switch (mode_) {
+    case WALRecoveryMode::kTolerateCorruptedTailRecords:
+    case WALRecoveryMode::kAbsoluteConsistency:
+      return damage;
+    case WALRecoveryMode::kSkipAnyCorruptedRecords:
+      return Status::OK();
+    case WALRecoveryMode::kPointInTimeRecovery:
+      break;
+  }
+  is_stopped_ = true;
+  return Status::OK();
+}
+
+}  // namespace
+
+StatusOr<ReplayResult> ReplayWals(FileSystem* file_system, Logger* logger,
+                                  const std::string& directory,
+                                  WALRecoveryMode mode,
+                                  const ManifestState& state,
+                                  const FamiliesById& families) {
+  StatusOr<std::vector<std::string>> names =
+      file_system->ListDirectory(directory);
+  if (!names.ok()) return names.status();
+  std::vector<uint64_t> logs;
+  for (const std::string& name : *names) {
+    std::optional<ParsedFileName> parsed = ParseFileName(name);
+    if (parsed && parsed->type == FileType::kWal &&
+        parsed->number >= state.FirstLiveLog()) {
+      logs.push_back(parsed->number);
+    }
+  }
+  std::sort(logs.begin(), logs.end());
+  Replay replay(file_system, logger, mode, &state, &families);
+  for (uint64_t log : logs) {
+    Status s = replay.ReplayFile(WalFileName(directory, log), log);
+    if (!s.ok()) return s;
+  }
+  return replay.result();
+}
+
+Status CheckSupported(const ManifestState& state) {
+  for (const auto& [id, family] : state.families) {
+    if (!family.files.empty()) {
+      return Status::NotSupported(
+          "the database has SST files, which this version of Paceline cannot "
+          "read; column family",
+          family.name);
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace paceline

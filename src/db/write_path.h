@@ -1,0 +1,122 @@
+// WritePath: the CommitTarget over the WAL and the memtables.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "paceline/metrics.h"
+#include "paceline/options.h"
+#include "paceline/write_batch.h"
+#include "src/base/error_latch.h"
+#include "src/commit/committer.h"
+#include "src/version/column_family.h"
+#include "src/version/version_set.h"
+#include "src/wal/wal_set.h"
+
+namespace paceline {
+
+// Everything between DB::Write() and the disk. Thread-safe, except for Open()
+// and Close().
+class WritePath final : private CommitTarget {
+ public:
+  // All but the options must outlive it.
+  WritePath(const DBOptions& options, std::string directory,
+            VersionSet* versions, ColumnFamilySet* families, Logger* logger);
+  ~WritePath() override;
+
+  // Begins the first WAL. Nothing may have been written before.
+  Status Open(SequenceNumber last_sequence);
+  // Fails waiting and later writes, waits for running ones, closes the WALs.
+  Status Close();
+
+  // See DB::Write().
+  Status Write(const WriteOptions& options, const WriteBatch* batch);
+  // See DB::SyncWAL().
+  Status SyncWAL();
+  Status LockWAL();
+  Status UnlockWAL();
+
+  // The caller is alone on the write path while it lives: it leads, and
+  // nothing is in flight.
+  class SCOPED_CAPABILITY Exclusive {
+   public:
+    explicit Exclusive(WritePath* path) ACQUIRE(WriteThread::write_leader)
+        : committer_(&path->committer_) {
+      committer_->BeginExclusive(&writer_);
+    }
+    ~Exclusive() RELEASE() { committer_->EndExclusive(&writer_); }
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+
+   private:
+    Committer* const committer_;
+    Writer writer_;
+  };
+
+  // Where the entries of new families go from now on.
+  void AddFamily(std::shared_ptr<ColumnFamily> family)
+      REQUIRES(WriteThread::write_leader);
+  void RemoveFamily(uint32_t id) REQUIRES(WriteThread::write_leader);
+  // The WAL that the next write goes to.
+  [[nodiscard]] uint64_t wal_number() const { return wals_.tail_number(); }
+
+  // See DB::Resume(). OK at once if nothing has failed.
+  Status Resume();
+
+  [[nodiscard]] SequenceNumber visible_sequence() const {
+    return committer_.visible_sequence();
+  }
+  [[nodiscard]] bool is_stopped() const { return controller_.is_stopped(); }
+  // The failure after which writes are refused, or OK.
+  [[nodiscard]] Status failure() const { return latch_.Get(); }
+  [[nodiscard]] Metrics GetMetrics() const;
+
+ private:
+  class LiveSink;
+
+  // CommitTarget.
+  bool NeedsRoom() const override REQUIRES(WriteThread::write_leader);
+  Status MakeRoom() override REQUIRES(WriteThread::write_leader);
+  Status Validate(const Writer& writer) override
+      REQUIRES(WriteThread::write_leader);
+  Status AppendToWal(const WriteGroup& group) override
+      REQUIRES(WriteThread::write_leader);
+  void ApplyToMemTables(const Writer& writer) override;
+  Status SyncWal() override { return wals_.Sync(); }
+
+  // Checks what the leader need not, and collects the families it must check.
+  Status Precheck(const WriteBatch& batch,
+                  std::vector<uint32_t>* family_ids) const;
+  [[nodiscard]] ColumnFamily* FindLive(uint32_t family_id) const;
+  Status Mend() REQUIRES(WriteThread::write_leader);
+
+  const DBOptions options_;
+  const std::string directory_;
+  VersionSet* const versions_;
+  ColumnFamilySet* const families_;
+  Logger* const logger_;
+
+  ErrorLatch latch_;
+  WriteController controller_;
+  WalSet wals_;
+
+  // The families that accept writes. Changed only by the holder of the
+  // leader's role with nothing in flight; read by everybody who commits.
+  std::unordered_map<uint32_t, std::shared_ptr<ColumnFamily>> live_families_;
+  ColumnFamily* default_family_ = nullptr;
+
+  // A memtable is full. Relaxed: a leader that misses it seals it one group
+  // later.
+  Atomic<bool> seal_requested_ = false;
+
+  // Of the record that is being logged; kept to save allocations.
+  std::vector<Slice> record_pieces_ GUARDED_BY(WriteThread::write_leader);
+
+  Committer committer_;
+};
+
+}  // namespace paceline

@@ -1,0 +1,280 @@
+#include "src/env/posix_writable_file.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/env/posix_error.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
+namespace paceline {
+
+namespace {
+
+constexpr uint64_t kPageBytes = 4096;
+
+// How far ahead of the tail pages are touched: a few milliseconds of writing
+// at full speed, about two wake-ups of the thread that does it.
+constexpr uint64_t kTouchAheadBytes = uint64_t{1} << 20;
+
+Status SyncFd(int fd, const std::string& path) {
+  if (fdatasync(fd) != 0) return PosixError("sync", path, errno);
+  return Status::OK();
+}
+
+// Drops `bytes` from the front of the vectors; returns the first that is left.
+iovec* Advance(iovec* vector, const iovec* end, size_t bytes) {
+  while (vector != end && bytes >= vector->iov_len) {
+    bytes -= vector->iov_len;
+    ++vector;
+  }
+  if (vector != end) {
+    vector->iov_base = static_cast<char*>(vector->iov_base) + bytes;
+    vector->iov_len -= bytes;
+  }
+  return vector;
+}
+
+}  // namespace
+
+bool IsMappingSound(int fd) {
+  struct statfs info {};
+  if (fstatfs(fd, &info) != 0) return false;
+  auto magic = static_cast<uint64_t>(info.f_type) & 0xffffffffU;
+  return magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC ||
+         magic == TMPFS_MAGIC;
+}
+
+PosixWritableFile::PosixWritableFile(std::string path, int fd)
+    : path_(std::move(path)), fd_(fd) {}
+
+PosixWritableFile::~PosixWritableFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Status PosixWritableFile::Append(std::span<const Slice> pieces) {
+  constexpr size_t kVectorsMax = 256;
+  static_assert(kVectorsMax <= IOV_MAX);
+  std::array<iovec, kVectorsMax> vectors;
+  while (!pieces.empty()) {
+    size_t count = std::min(pieces.size(), kVectorsMax);
+    for (size_t i = 0; i < count; ++i) {
+      vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    }
+    pieces = pieces.subspan(count);
+    iovec* vector = Advance(vectors.data(), vectors.data() + count, 0);
+    iovec* end = vectors.data() + count;
+    while (vector != end) {
+      ssize_t written = pwritev(fd_, vector, static_cast<int>(end - vector),
+                                static_cast<off_t>(size_));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        return PosixError("append to", path_, errno);
+      }
+      size_ += static_cast<uint64_t>(written);
+      vector = Advance(vector, end, static_cast<size_t>(written));
+    }
+  }
+  return Status::OK();
+}
+
+Status PosixWritableFile::Sync() { return SyncFd(fd_, path_); }
+
+Status PosixWritableFile::Close() {
+  if (close(std::exchange(fd_, -1)) != 0) {
+    return PosixError("close", path_, errno);
+  }
+  return Status::OK();
+}
+
+StatusOr<std::unique_ptr<WritableFile>> MappedWritableFile::Create(
+    const std::string& path, int fd, uint64_t window_bytes) {
+  std::unique_ptr<MappedWritableFile> file(
+      new MappedWritableFile(path, fd, window_bytes));
+  StatusOr<Window> window = file->MakeWindow(0);
+  if (!window.ok()) return window.status();
+  file->window_ = *window;
+  {
+    MutexLock lock(&file->mutex_);
+    file->current_ = *window;
+  }
+  return std::unique_ptr<WritableFile>(std::move(file));
+}
+
+MappedWritableFile::MappedWritableFile(std::string path, int fd,
+                                       uint64_t window_bytes)
+    : path_(std::move(path)), fd_(fd), window_bytes_(window_bytes) {
+  PL_CHECK(window_bytes % kPageBytes == 0 && window_bytes > 0);
+}
+
+MappedWritableFile::~MappedWritableFile() {
+  MutexLock lock(&mutex_);
+  Unmap(window_);
+  Unmap(next_);
+  for (const Window& window : retired_) Unmap(window);
+  if (!is_closed_) close(fd_);
+}
+
+StatusOr<MappedWritableFile::Window> MappedWritableFile::MakeWindow(
+    uint64_t offset) {
+  int result = 0;
+  do {
+    result = fallocate(fd_, 0, static_cast<off_t>(offset),
+                       static_cast<off_t>(window_bytes_));
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) {
+    if (errno == EOPNOTSUPP) {
+      return Status::NotSupported("no space allocation for " + path_);
+    }
+    return PosixError("allocate space for", path_, errno);
+  }
+  void* memory = mmap(nullptr, window_bytes_, PROT_READ | PROT_WRITE,
+                      MAP_SHARED, fd_, static_cast<off_t>(offset));
+  if (memory == MAP_FAILED) return PosixError("map", path_, errno);
+  return Window{static_cast<char*>(memory), offset};
+}
+
+Status MappedWritableFile::NextWindow() {
+  MutexLock lock(&mutex_);
+  if (next_.memory == nullptr) {
+    StatusOr<Window> made = MakeWindow(window_.offset + window_bytes_);
+    if (!made.ok()) return made.status();
+    next_ = *made;
+  }
+  retired_.push_back(window_);
+  window_ = std::exchange(next_, Window());
+  current_ = window_;
+  return Status::OK();
+}
+
+Status MappedWritableFile::Copy(const Slice& bytes, uint64_t offset) {
+  Slice rest = bytes;
+  while (!rest.empty()) {
+    if (offset == window_.offset + window_bytes_) {
+      Status s = NextWindow();
+      if (!s.ok()) return s;
+    }
+    uint64_t within = offset - window_.offset;
+    size_t length = std::min<uint64_t>(rest.size(), window_bytes_ - within);
+    std::memcpy(window_.memory + within, rest.data(), length);
+    rest.remove_prefix(length);
+    offset += length;
+  }
+  return Status::OK();
+}
+
+// The first piece is stored after all the others, and its last four bytes
+// after everything, in one store: a reader of what a killed process left
+// finds zeros in front of an unfinished append. In a log this is the header
+// of the first fragment, whose last bytes hold its length and type.
+Status MappedWritableFile::Append(std::span<const Slice> pieces) {
+  while (!pieces.empty() && pieces.front().empty()) pieces = pieces.subspan(1);
+  if (pieces.empty()) return Status::OK();
+  uint64_t start = size_.load(std::memory_order_relaxed);
+  if (start == window_.offset + window_bytes_) {
+    Status s = NextWindow();
+    if (!s.ok()) return s;
+  }
+  const Slice& first = pieces.front();
+  uint64_t within = start - window_.offset;
+  char* to = window_.memory + within;
+  uint64_t end = start + first.size();
+  bool first_goes_last = first.size() >= sizeof(uint32_t) &&
+                         first.size() <= window_bytes_ - within;
+  if (!first_goes_last) {
+    Status s = Copy(first, start);
+    if (!s.ok()) return s;
+  }
+  for (const Slice& piece : pieces.subspan(1)) {
+    Status s = Copy(piece, end);
+    if (!s.ok()) return s;
+    end += piece.size();
+  }
+  if (first_goes_last) {
+    size_t tail = first.size() - sizeof(uint32_t);
+    CompilerBarrier();
+    std::memcpy(to, first.data(), tail);
+    CompilerBarrier();
+    std::memcpy(to + tail, first.data() + tail, sizeof(uint32_t));
+    CompilerBarrier();
+  }
+  size_.store(end, std::memory_order_relaxed);
+  return Status::OK();
+}
+
+Status MappedWritableFile::Sync() {
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  return SyncFd(fd_, path_);
+}
+
+Status MappedWritableFile::Close() {
+  // Not while PrepareAhead() uses the descriptor.
+  MutexLock lock(&mutex_);
+  Status result;
+  uint64_t size = size_.load(std::memory_order_relaxed);
+  if (ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+    result = PosixError("truncate", path_, errno);
+  }
+  is_closed_ = true;
+  if (close(fd_) != 0 && result.ok()) {
+    result = PosixError("close", path_, errno);
+  }
+  return result;
+}
+
+void MappedWritableFile::PrepareAhead() {
+  MutexLock lock(&mutex_);
+  if (is_closed_) return;
+  for (const Window& window : retired_) Unmap(window);
+  retired_.clear();
+  uint64_t tail = size_.load(std::memory_order_relaxed);
+  bool is_half_used = tail >= current_.offset + window_bytes_ / 2;
+  if (next_.memory == nullptr && is_half_used) {
+    // A failure here is met again, and reported, by the Append() that needs
+    // the window.
+    StatusOr<Window> made = MakeWindow(current_.offset + window_bytes_);
+    if (made.ok()) next_ = *made;
+  }
+  // Touching makes pages dirty. Where syncs are frequent each of them would
+  // write those pages, which costs more than the page faults do.
+  uint64_t syncs = syncs_.load(std::memory_order_relaxed);
+  bool is_synced_often = std::exchange(syncs_seen_, syncs) != syncs;
+  if (is_synced_often) return;
+  TouchAhead(current_, tail);
+  if (next_.memory != nullptr) TouchAhead(next_, tail);
+}
+
+void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
+  uint64_t begin = std::max({touched_to_, window.offset,
+                             (tail + kPageBytes - 1) / kPageBytes * kPageBytes});
+  uint64_t end = std::min(tail / kPageBytes * kPageBytes + kTouchAheadBytes,
+                          window.offset + window_bytes_);
+  if (begin >= end) return;
+  // Older kernels do not know this advice; the faults are then the writer's.
+  madvise(window.memory + (begin - window.offset), end - begin,
+          MADV_POPULATE_WRITE);
+  touched_to_ = end;
+}
+
+void MappedWritableFile::Unmap(const Window& window) const {
+  if (window.memory != nullptr) munmap(window.memory, window_bytes_);
+}
+
+}  // namespace paceline

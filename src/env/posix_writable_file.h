@@ -1,0 +1,98 @@
+// The two ways to append to a file: system calls, and copies into a shared
+// mapping of space that is allocated already.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "paceline/env.h"
+#include "src/base/sync.h"
+
+namespace paceline {
+
+// True if stores into a mapping of allocated space are sound on the file
+// system of `fd`: they survive the death of the process and are covered by
+// fdatasync, and a full disk shows when space is allocated, not as a signal.
+bool IsMappingSound(int fd);
+
+// Appends with pwritev(). Thread-compatible, except that Sync() may run beside
+// Append().
+class PosixWritableFile final : public WritableFile {
+ public:
+  // Takes over `fd`.
+  PosixWritableFile(std::string path, int fd);
+  ~PosixWritableFile() override;
+
+  using WritableFile::Append;
+  Status Append(std::span<const Slice> pieces) override;
+  Status Sync() override;
+  Status Close() override;
+
+ private:
+  const std::string path_;
+  int fd_;
+  uint64_t size_ = 0;
+};
+
+// Appends by copying into windows: mappings of `window_bytes` each, over blocks
+// that fallocate() really gave. One window is in use; PrepareAhead() keeps the
+// next one ready, its first pages touched, so that appending costs neither
+// system calls nor page faults.
+//
+// Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
+// beside it.
+class MappedWritableFile final : public WritableFile {
+ public:
+  // Takes over `fd`, which is closed on an error. NotSupported if the file
+  // system cannot allocate space.
+  static StatusOr<std::unique_ptr<WritableFile>> Create(
+      const std::string& path, int fd, uint64_t window_bytes);
+  ~MappedWritableFile() override;
+
+  using WritableFile::Append;
+  Status Append(std::span<const Slice> pieces) override;
+  Status Sync() override;
+  Status Close() override EXCLUDES(mutex_);
+  void PrepareAhead() override EXCLUDES(mutex_);
+
+ private:
+  struct Window {
+    char* memory = nullptr;
+    uint64_t offset = 0;  // Of its first byte in the file.
+  };
+
+  MappedWritableFile(std::string path, int fd, uint64_t window_bytes);
+
+  StatusOr<Window> MakeWindow(uint64_t offset);
+  Status NextWindow() EXCLUDES(mutex_);
+  Status Copy(const Slice& bytes, uint64_t offset);
+  void TouchAhead(const Window& window, uint64_t tail) REQUIRES(mutex_);
+  void Unmap(const Window& window) const;
+
+  const std::string path_;
+  const int fd_;
+  const uint64_t window_bytes_;
+
+  // The end of the file. Written by Append() only; read by PrepareAhead(),
+  // which needs no more than a recent value.
+  Atomic<uint64_t> size_ = 0;
+  Atomic<uint64_t> syncs_ = 0;
+
+  // Used by Append() only: the window in use.
+  Window window_;
+
+  Mutex mutex_;
+  bool is_closed_ GUARDED_BY(mutex_) = false;
+  Window current_ GUARDED_BY(mutex_);  // What window_ is, for PrepareAhead().
+  Window next_ GUARDED_BY(mutex_);
+  std::vector<Window> retired_ GUARDED_BY(mutex_);
+  uint64_t touched_to_ GUARDED_BY(mutex_) = 0;
+  uint64_t syncs_seen_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace paceline

@@ -1,0 +1,88 @@
+// MemTable: the entries of one column family that are not in a table yet.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "src/base/arena.h"
+#include "src/format/internal_iterator.h"
+#include "src/format/internal_key.h"
+#include "src/memtable/range_tombstones.h"
+#include "src/memtable/skip_list.h"
+
+namespace paceline {
+
+// Entries are added by one thread or by several at once, and read without
+// locks the whole time; none is ever removed. A MemTable is mutable until the
+// write path stops adding to it; then it is sealed.
+//
+// Thread-safe. Shared by everybody who reads it; iterators and slices must
+// not outlive it.
+class MemTable {
+ public:
+  explicit MemTable(const Comparator* user_comparator);
+  MemTable(const MemTable&) = delete;
+  MemTable& operator=(const MemTable&) = delete;
+
+  // Adds an entry. A range deletion has its begin as `user_key` and its end as
+  // `value`. False if it is there already (after a recovery that meets it in
+  // two WALs); then nothing changes.
+  bool Add(SequenceNumber sequence, ValueType type, const Slice& user_key,
+           const Slice& value);
+
+  // Walks the point entries of `user_key` with a sequence number up to
+  // `snapshot`, newest first, while `visit(sequence, type, value)` returns
+  // true.
+  template <typename Visit>
+  void VisitVersions(const Slice& user_key, SequenceNumber snapshot,
+                     Visit visit) const;
+
+  // Over the point entries, in the order of internal keys.
+  [[nodiscard]] std::unique_ptr<InternalIterator> NewIterator() const;
+
+  [[nodiscard]] const RangeTombstoneSet& range_tombstones() const {
+    return range_tombstones_;
+  }
+  [[nodiscard]] const InternalKeyComparator& comparator() const {
+    return comparator_;
+  }
+
+  // Memory taken from the machine, and the part of it in use. Bytes.
+  [[nodiscard]] size_t MemoryUsage() const { return arena_.MemoryUsage(); }
+  [[nodiscard]] size_t UsedBytes() const { return arena_.AllocatedBytes(); }
+
+  [[nodiscard]] uint64_t entries() const {
+    return entries_.load(std::memory_order_relaxed);
+  }
+  // Of them: deletions of every kind.
+  [[nodiscard]] uint64_t deletions() const {
+    return deletions_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  const InternalKeyComparator comparator_;
+  Arena arena_;
+  SkipList list_;
+  RangeTombstoneSet range_tombstones_;
+  // Statistics: relaxed, nothing is concluded from them.
+  Atomic<uint64_t> entries_ = 0;
+  Atomic<uint64_t> deletions_ = 0;
+};
+
+template <typename Visit>
+void MemTable::VisitVersions(const Slice& user_key, SequenceNumber snapshot,
+                             Visit visit) const {
+  uint64_t newest = PackTag(snapshot, ValueType::kSeekMax);
+  SkipList::Node* node = list_.FindGreaterOrEqual(user_key, newest);
+  for (; node != nullptr; node = SkipList::Next(node)) {
+    if (comparator_.CompareUserKeys(ExtractUserKey(node->key()), user_key) !=
+        0) {
+      return;
+    }
+    uint64_t tag = node->tag();
+    if (!visit(TagSequence(tag), TagType(tag), node->value())) return;
+  }
+}
+
+}  // namespace paceline

@@ -1,0 +1,113 @@
+#include "src/memtable/range_tombstones.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace paceline {
+
+namespace {
+
+// The ends of all tombstones, sorted, without duplicates.
+std::vector<Slice> CutPoints(const std::vector<RangeTombstone>& tombstones,
+                             const Comparator* comparator) {
+  std::vector<Slice> points;
+  points.reserve(tombstones.size() * 2);
+  for (const RangeTombstone& tombstone : tombstones) {
+    points.emplace_back(tombstone.begin);
+    points.emplace_back(tombstone.end);
+  }
+  auto is_before = [comparator](const Slice& a, const Slice& b) {
+    return comparator->Compare(a, b) < 0;
+  };
+  std::sort(points.begin(), points.end(), is_before);
+  auto is_same = [comparator](const Slice& a, const Slice& b) {
+    return comparator->Compare(a, b) == 0;
+  };
+  points.erase(std::unique(points.begin(), points.end(), is_same),
+               points.end());
+  return points;
+}
+
+}  // namespace
+
+// Walks the cut points with the set of tombstones that are open there.
+FragmentedRangeTombstones::FragmentedRangeTombstones(
+    std::vector<RangeTombstone> tombstones, const Comparator* comparator)
+    : comparator_(comparator) {
+  std::vector<Slice> points = CutPoints(tombstones, comparator);
+  auto begins_before = [comparator](const RangeTombstone& a,
+                                    const RangeTombstone& b) {
+    return comparator->Compare(a.begin, b.begin) < 0;
+  };
+  std::sort(tombstones.begin(), tombstones.end(), begins_before);
+  auto ends_before = [comparator](const RangeTombstone* a,
+                                  const RangeTombstone* b) {
+    return comparator->Compare(a->end, b->end) < 0;
+  };
+  std::multiset<const RangeTombstone*, decltype(ends_before)> open(
+      ends_before);
+  size_t next = 0;
+  for (size_t i = 0; i + 1 < points.size(); ++i) {
+    while (!open.empty() &&
+           comparator->Compare((*open.begin())->end, points[i]) <= 0) {
+      open.erase(open.begin());
+    }
+    while (next < tombstones.size() &&
+           comparator->Compare(tombstones[next].begin, points[i]) <= 0) {
+      open.insert(&tombstones[next++]);
+    }
+    if (open.empty()) continue;
+    Fragment fragment{points[i].ToString(), points[i + 1].ToString(), {}};
+    for (const RangeTombstone* tombstone : open) {
+      fragment.sequences.push_back(tombstone->sequence);
+    }
+    std::sort(fragment.sequences.begin(), fragment.sequences.end(),
+              std::greater<>());
+    fragments_.push_back(std::move(fragment));
+  }
+}
+
+SequenceNumber FragmentedRangeTombstones::CoveringSequence(
+    const Slice& user_key, SequenceNumber snapshot) const {
+  auto ends_after = [this](const Slice& key, const Fragment& fragment) {
+    return comparator_->Compare(key, fragment.end) < 0;
+  };
+  auto fragment = std::upper_bound(fragments_.begin(), fragments_.end(),
+                                   user_key, ends_after);
+  if (fragment == fragments_.end() ||
+      comparator_->Compare(user_key, fragment->begin) < 0) {
+    return 0;
+  }
+  auto newest = std::lower_bound(fragment->sequences.begin(),
+                                 fragment->sequences.end(), snapshot,
+                                 std::greater<>());
+  return newest == fragment->sequences.end() ? 0 : *newest;
+}
+
+void RangeTombstoneSet::Add(const Slice& begin, const Slice& end,
+                            SequenceNumber sequence) {
+  if (comparator_->Compare(begin, end) >= 0) return;
+  MutexLock lock(&mutex_);
+  tombstones_.push_back({begin.ToString(), end.ToString(), sequence});
+  count_.store(tombstones_.size(), std::memory_order_release);
+}
+
+std::vector<RangeTombstone> RangeTombstoneSet::All() const {
+  MutexLock lock(&mutex_);
+  return tombstones_;
+}
+
+std::shared_ptr<const FragmentedRangeTombstones> RangeTombstoneSet::Fragments()
+    const {
+  if (empty()) return nullptr;
+  MutexLock lock(&mutex_);
+  if (fragmented_count_ != tombstones_.size()) {
+    fragments_ = std::make_shared<FragmentedRangeTombstones>(tombstones_,
+                                                             comparator_);
+    fragmented_count_ = tombstones_.size();
+  }
+  return fragments_;
+}
+
+}  // namespace paceline

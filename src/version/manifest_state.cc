@@ -1,0 +1,266 @@
+#include "src/version/manifest_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/format/file_name.h"
+#include "src/wal/log_reader.h"
+
+namespace paceline {
+
+namespace {
+
+constexpr size_t kCurrentBytesMax = 4096;
+
+Status Contradiction(const std::string& what) {
+  return Status::Corruption("contradictory version edit", what);
+}
+
+// Collects the edits of an atomic group and applies them when the last one is
+// there: a group that was cut off counts as never written.
+class EditApplier {
+ public:
+  explicit EditApplier(ManifestState* state) : state_(state) {}
+
+  Status Add(VersionEdit edit) {
+    if (edit.next_file_number) has_next_file_number_ = true;
+    if (edit.last_sequence) has_last_sequence_ = true;
+    if (edit.log_number) has_log_number_ = true;
+    if (!edit.remaining_in_group) {
+      if (!group_.empty()) return Contradiction("atomic group is interrupted");
+      return state_->Apply(edit);
+    }
+    uint32_t remaining = *edit.remaining_in_group;
+    if (!group_.empty() &&
+        *group_.back().remaining_in_group != remaining + 1) {
+      return Contradiction("atomic group does not count down");
+    }
+    group_.push_back(std::move(edit));
+    if (remaining > 0) return Status::OK();
+    for (const VersionEdit& member : std::exchange(group_, {})) {
+      Status s = state_->Apply(member);
+      if (!s.ok()) return s;
+    }
+    return Status::OK();
+  }
+
+  Status Finish() const {
+    if (!has_next_file_number_) return Missing("next file number");
+    if (!has_last_sequence_) return Missing("last sequence");
+    if (!has_log_number_) return Missing("log number");
+    return Status::OK();
+  }
+
+ private:
+  static Status Missing(const char* what) {
+    return Status::Corruption("the MANIFEST never gives a value", what);
+  }
+
+  ManifestState* const state_;
+  std::vector<VersionEdit> group_;
+  bool has_next_file_number_ = false;
+  bool has_last_sequence_ = false;
+  bool has_log_number_ = false;
+};
+
+StatusOr<uint64_t> ReadCurrent(FileSystem* file_system,
+                               const std::string& directory) {
+  std::string path = CurrentFileName(directory);
+  StatusOr<std::string> contents =
+      ReadFileToString(file_system, path, kCurrentBytesMax);
+  if (!contents.ok()) return contents.status();
+  std::string_view name = *contents;
+  if (!name.ends_with('\n')) {
+    return Status::Corruption(path, "does not end in a newline");
+  }
+  name.remove_suffix(1);
+  // Only a name of the one form: the file cannot lead out of the directory.
+  std::optional<ParsedFileName> parsed = ParseFileName(name);
+  if (!parsed || parsed->type != FileType::kManifest) {
+    return Status::Corruption(path, "does not name a MANIFEST");
+  }
+  return parsed->number;
+}
+
+}  // namespace
+
+StatusOr<std::string> ReadFileToString(FileSystem* file_system,
+                                       const std::string& path,
+                                       size_t bytes_max) {
+  auto file = file_system->NewSequentialFile(path);
+  if (!file.ok()) return file.status();
+  std::string contents(bytes_max + 1, '\0');
+  Slice read;
+  Status s = (*file)->Read(contents.size(), &read, contents.data());
+  if (!s.ok()) return s;
+  if (read.size() > bytes_max) {
+    return Status::Corruption(path, "is too large");
+  }
+  return read.ToString();
+}
+
+ManifestState ManifestState::Empty() {
+  ManifestState state;
+  state.families[0].name = "default";
+  return state;
+}
+
+Status ManifestState::Apply(const VersionEdit& edit) {
+  if (edit.next_file_number) next_file_number = *edit.next_file_number;
+  if (edit.last_sequence) last_sequence = *edit.last_sequence;
+  if (edit.max_family_id) {
+    max_family_id = std::max(max_family_id, *edit.max_family_id);
+  }
+  if (edit.min_log_number_to_keep) {
+    min_log_number_to_keep =
+        std::max(min_log_number_to_keep, *edit.min_log_number_to_keep);
+  }
+  if (edit.database_id) database_id = *edit.database_id;
+
+  std::string subject = "column family " + std::to_string(edit.family_id);
+  if (edit.added_family) {
+    if (families.contains(edit.family_id)) {
+      return Contradiction(subject + " is added again");
+    }
+    families[edit.family_id].name = *edit.added_family;
+    max_family_id = std::max(max_family_id, edit.family_id);
+  }
+  auto found = families.find(edit.family_id);
+  if (found == families.end()) {
+    return Contradiction(subject + " does not exist");
+  }
+  if (edit.drops_family) {
+    if (edit.family_id == 0) return Contradiction(subject + " is dropped");
+    families.erase(found);
+    return Status::OK();
+  }
+  Family& family = found->second;
+  if (edit.comparator_name) family.comparator_name = *edit.comparator_name;
+  if (edit.log_number) {
+    family.log_number = std::max(family.log_number, *edit.log_number);
+  }
+  for (const auto& file : edit.deleted_files) {
+    if (family.files.erase({file.level, file.number}) == 0) {
+      return Contradiction("file " + std::to_string(file.number) +
+                           " is deleted but not there");
+    }
+  }
+  for (const auto& file : edit.added_files) {
+    auto is_same = [&file](const auto& live) {
+      return live.second == file.number;
+    };
+    if (std::any_of(family.files.begin(), family.files.end(), is_same)) {
+      return Contradiction("file " + std::to_string(file.number) +
+                           " is added again");
+    }
+    family.files.insert({file.level, file.number});
+  }
+  return Status::OK();
+}
+
+uint64_t ManifestState::FirstLiveLog() const {
+  uint64_t smallest = UINT64_MAX;
+  for (const auto& [id, family] : families) {
+    smallest = std::min(smallest, family.log_number);
+  }
+  return std::max(min_log_number_to_keep, smallest);
+}
+
+std::optional<uint32_t> ManifestState::FamilyIdByName(
+    const std::string& name) const {
+  for (const auto& [id, family] : families) {
+    if (family.name == name) return id;
+  }
+  return std::nullopt;
+}
+
+std::vector<VersionEdit> ManifestState::ToEdits() const {
+  std::vector<VersionEdit> edits;
+  VersionEdit whole;
+  if (!database_id.empty()) whole.database_id = database_id;
+  whole.next_file_number = next_file_number;
+  whole.last_sequence = last_sequence;
+  whole.max_family_id = max_family_id;
+  if (min_log_number_to_keep > 0) {
+    whole.min_log_number_to_keep = min_log_number_to_keep;
+  }
+  edits.push_back(std::move(whole));
+  for (const auto& [id, family] : families) {
+    VersionEdit edit;
+    edit.family_id = id;
+    if (id != 0) edit.added_family = family.name;
+    if (!family.comparator_name.empty()) {
+      edit.comparator_name = family.comparator_name;
+    }
+    edit.log_number = family.log_number;
+    edits.push_back(std::move(edit));
+  }
+  return edits;
+}
+
+StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
+                                          const std::string& directory) {
+  StatusOr<uint64_t> number = ReadCurrent(file_system, directory);
+  if (!number.ok()) return number.status();
+  std::string path = ManifestFileName(directory, *number);
+  auto file = file_system->NewSequentialFile(path);
+  if (!file.ok()) {
+    if (!file.status().IsPathNotFound()) return file.status();
+    return Status::Corruption(
+        CurrentFileName(directory) + " names a MANIFEST that is missing",
+        path);
+  }
+  LogReader reader({.file = *std::move(file), .path = path, .log_number = 0},
+                   WALRecoveryMode::kTolerateCorruptedTailRecords);
+  ReadManifestResult result{ManifestState::Empty(), *number};
+  EditApplier applier(&result.state);
+  Slice record;
+  LogReader::Result read;
+  while ((read = reader.ReadRecord(&record)) == LogReader::Result::kRecord) {
+    StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
+    Status s = edit.ok() ? applier.Add(*std::move(edit)) : edit.status();
+    if (s.IsNotSupported()) return s;
+    if (!s.ok()) {
+      return Status::Corruption(
+          path + " at offset " + std::to_string(reader.offset()),
+          s.message());
+    }
+  }
+  if (read == LogReader::Result::kError) return reader.status();
+  Status s = applier.Finish();
+  if (!s.ok()) return Status::Corruption(path, s.message());
+  return result;
+}
+
+Status WriteAndRename(FileSystem* file_system, const std::string& temporary,
+                      const std::string& path, const Slice& contents) {
+  // One may be left over from a process that died.
+  StatusOr<bool> exists = file_system->FileExists(temporary);
+  if (!exists.ok()) return exists.status();
+  if (*exists) {
+    Status s = file_system->RemoveFile(temporary);
+    if (!s.ok()) return s;
+  }
+  auto file = file_system->NewWritableFile(temporary, {});
+  if (!file.ok()) return file.status();
+  Status s = (*file)->Append(contents);
+  if (s.ok()) s = (*file)->Sync();
+  if (s.ok()) s = (*file)->Close();
+  if (s.ok()) s = file_system->RenameFile(temporary, path);
+  if (!s.ok()) {
+    Status ignored = file_system->RemoveFile(temporary);
+    static_cast<void>(ignored);
+  }
+  return s;
+}
+
+Status SetCurrent(FileSystem* file_system, const std::string& directory,
+                  uint64_t manifest_number) {
+  Status s = WriteAndRename(
+      file_system, TemporaryFileName(directory, manifest_number),
+      CurrentFileName(directory), ManifestBaseName(manifest_number) + "\n");
+  if (s.ok()) s = file_system->SyncDirectory(directory);
+  return s;
+}
+
+}  // namespace paceline

@@ -1,0 +1,78 @@
+// ManifestState: what a MANIFEST says, edit by edit.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "paceline/env.h"
+#include "paceline/status.h"
+#include "src/version/version_edit.h"
+
+namespace paceline {
+
+// A plain value. Thread-compatible.
+struct ManifestState {
+  struct Family {
+    std::string name;
+    std::string comparator_name;  // Empty if never given.
+    uint64_t log_number = 0;
+    // (level, file number) of its SST files.
+    std::set<std::pair<int, uint64_t>> files;
+  };
+
+  std::map<uint32_t, Family> families;  // By id.
+  uint64_t next_file_number = 0;
+  SequenceNumber last_sequence = 0;
+  uint32_t max_family_id = 0;
+  uint64_t min_log_number_to_keep = 0;
+  std::string database_id;
+
+  // With the default family only.
+  static ManifestState Empty();
+
+  // Corruption if the edit contradicts the state; the state is then
+  // unspecified.
+  Status Apply(const VersionEdit& edit);
+
+  // WALs below it hold nothing that is still needed.
+  [[nodiscard]] uint64_t FirstLiveLog() const;
+  [[nodiscard]] std::optional<uint32_t> FamilyIdByName(
+      const std::string& name) const;
+
+  // The edits that make this state out of Empty().
+  [[nodiscard]] std::vector<VersionEdit> ToEdits() const;
+};
+
+// What CURRENT and the MANIFEST it names say about the database in
+// `directory`.
+struct ReadManifestResult {
+  ManifestState state;
+  uint64_t manifest_number = 0;
+};
+
+// PathNotFound if there is no CURRENT; Corruption, with file and offset, for
+// damage anywhere but in a torn last record; NotSupported as for
+// VersionEdit::Decode().
+StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
+                                          const std::string& directory);
+
+// Points CURRENT at the MANIFEST of this number, durably.
+Status SetCurrent(FileSystem* file_system, const std::string& directory,
+                  uint64_t manifest_number);
+
+// Writes `contents` to `temporary`, syncs it and renames it to `path`. The
+// directory is not synced.
+Status WriteAndRename(FileSystem* file_system, const std::string& temporary,
+                      const std::string& path, const Slice& contents);
+
+// The whole of a file of at most `bytes_max`; Corruption if it is larger.
+StatusOr<std::string> ReadFileToString(FileSystem* file_system,
+                                       const std::string& path,
+                                       size_t bytes_max);
+
+}  // namespace paceline

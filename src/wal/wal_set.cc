@@ -1,0 +1,246 @@
+#include "src/wal/wal_set.h"
+
+#include <utility>
+
+#include "src/base/check.h"
+#include "src/format/file_name.h"
+
+namespace paceline {
+
+namespace {
+
+// How often the thread looks after the tail: often enough that memory is
+// touched well ahead of the leader, seldom enough that waking it costs the
+// leader next to nothing.
+constexpr uint64_t kWorkIntervalBytes = uint64_t{256} << 10;
+
+}  // namespace
+
+WalSet::WalSet(Config config) : config_(std::move(config)) {}
+
+WalSet::~WalSet() { Abandon(); }
+
+Status WalSet::Start() {
+  PL_CHECK(tail_ == nullptr);
+  StatusOr<std::shared_ptr<File>> file = MakeFile();
+  if (!file.ok()) return file.status();
+  {
+    MutexLock lock(&mutex_);
+    current_ = *file;
+  }
+  tail_ = *std::move(file);
+  tail_number_.store(tail_->number, std::memory_order_relaxed);
+  next_work_at_ = 0;
+  switches_.fetch_add(1, std::memory_order_relaxed);
+  StartThread();
+  return Status::OK();
+}
+
+void WalSet::Abandon() {
+  StopThread();
+  tail_.reset();
+  MutexLock lock(&mutex_);
+  full_.clear();
+  current_.reset();
+}
+
+StatusOr<std::shared_ptr<WalSet::File>> WalSet::MakeFile() {
+  uint64_t number = config_.new_file_number();
+  auto file = config_.file_system->NewWritableFile(
+      WalFileName(config_.directory, number),
+      {.preallocate_bytes = config_.preallocate_bytes,
+       .allow_mmap = config_.allow_mmap});
+  if (!file.ok()) return file.status();
+  auto made = std::make_shared<File>(number, *std::move(file));
+  // A sync of the file must be enough to find it again after a power cut.
+  Status s = config_.file_system->SyncDirectory(config_.directory);
+  if (!s.ok()) {
+    DiscardFile(*made);
+    return s;
+  }
+  return made;
+}
+
+void WalSet::DiscardFile(const File& file) {
+  // It holds nothing. If it cannot be removed, recovery finds an empty WAL.
+  Status ignored = config_.file_system->RemoveFile(
+      WalFileName(config_.directory, file.number));
+  static_cast<void>(ignored);
+}
+
+Status WalSet::Poisoned(const File& file) const {
+  return Status::IOError("the WAL failed before",
+                         WalFileName(config_.directory, file.number));
+}
+
+Status WalSet::Append(std::span<const Slice> payload) {
+  File* file = tail_.get();
+  if (file->is_poisoned.load(std::memory_order_acquire)) {
+    return Poisoned(*file);
+  }
+  Status s = file->writer.AddRecord(payload);
+  if (!s.ok()) {
+    file->is_poisoned.store(true, std::memory_order_release);
+    return s;
+  }
+  if (file->writer.size() >= next_work_at_) {
+    next_work_at_ = file->writer.size() + kWorkIntervalBytes;
+    RequestWork();
+  }
+  return s;
+}
+
+Status WalSet::Switch() {
+  std::shared_ptr<File> next;
+  {
+    MutexLock lock(&mutex_);
+    next = std::exchange(next_, nullptr);
+  }
+  if (next == nullptr) {
+    switch_waits_.fetch_add(1, std::memory_order_relaxed);
+    StatusOr<std::shared_ptr<File>> made = MakeFile();
+    if (!made.ok()) return made.status();
+    next = *std::move(made);
+  }
+  {
+    MutexLock lock(&mutex_);
+    full_.push_back(std::exchange(current_, next));
+  }
+  tail_ = std::move(next);
+  tail_number_.store(tail_->number, std::memory_order_relaxed);
+  next_work_at_ = 0;
+  switches_.fetch_add(1, std::memory_order_relaxed);
+  RequestWork();
+  return Status::OK();
+}
+
+Status WalSet::SyncFile(File* file, bool is_full) {
+  MutexLock lock(&file->sync_mutex);
+  if (file->is_synced_for_good) return Status::OK();
+  if (file->is_poisoned.load(std::memory_order_acquire)) {
+    return Poisoned(*file);
+  }
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  Status s = file->writer.Sync();
+  if (!s.ok()) {
+    file->is_poisoned.store(true, std::memory_order_release);
+    return s;
+  }
+  if (is_full) {
+    file->is_synced_for_good = true;
+    // What it would cut off is zeros, so a failure changes nothing.
+    Status ignored = file->writer.Close();
+    static_cast<void>(ignored);
+  }
+  return Status::OK();
+}
+
+Status WalSet::Sync() {
+  std::vector<std::shared_ptr<File>> full;
+  std::shared_ptr<File> current;
+  {
+    MutexLock lock(&mutex_);
+    full = full_;
+    current = current_;
+  }
+  if (current == nullptr) {
+    return Status::IOError("there is no WAL", config_.directory);
+  }
+  for (const auto& file : full) {
+    Status s = SyncFile(file.get(), /*is_full=*/true);
+    if (!s.ok()) return s;
+  }
+  return SyncFile(current.get(), /*is_full=*/false);
+}
+
+Status WalSet::Close() {
+  StopThread();
+  if (tail_ == nullptr) return Status::OK();
+  Status s = Sync();
+  bool is_empty = tail_->writer.size() == 0;
+  if (s.ok()) s = tail_->writer.Close();
+  if (is_empty) DiscardFile(*tail_);
+  Abandon();
+  return s;
+}
+
+void WalSet::StartThread() {
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = false;
+    has_work_ = true;
+  }
+  thread_ = Thread([this] { RunThread(); });
+}
+
+void WalSet::StopThread() {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = true;
+    work_requested_.NotifyOne();
+  }
+  thread_.join();
+  std::shared_ptr<File> unused;
+  {
+    MutexLock lock(&mutex_);
+    unused = std::exchange(next_, nullptr);
+  }
+  if (unused != nullptr) DiscardFile(*unused);
+}
+
+void WalSet::RequestWork() {
+  MutexLock lock(&mutex_);
+  has_work_ = true;
+  work_requested_.NotifyOne();
+}
+
+void WalSet::RunThread() {
+  while (true) {
+    std::shared_ptr<File> current;
+    bool needs_next = false;
+    {
+      MutexLock lock(&mutex_);
+      while (!has_work_ && !is_stopping_) work_requested_.Wait(&mutex_);
+      if (is_stopping_) return;
+      has_work_ = false;
+      current = current_;
+      needs_next = next_ == nullptr;
+    }
+    if (!current->is_poisoned.load(std::memory_order_acquire)) {
+      current->writer.PrepareAhead();
+    }
+    if (needs_next) {
+      // If it fails, the leader that needs the WAL tries again and reports.
+      StatusOr<std::shared_ptr<File>> made = MakeFile();
+      if (made.ok()) {
+        MutexLock lock(&mutex_);
+        next_ = *std::move(made);
+      }
+    }
+    RetireFullFiles();
+  }
+}
+
+// Syncs full WALs before anybody has to wait for it, oldest first.
+void WalSet::RetireFullFiles() {
+  std::vector<std::shared_ptr<File>> full;
+  {
+    MutexLock lock(&mutex_);
+    full = full_;
+  }
+  for (const auto& file : full) {
+    Status s = SyncFile(file.get(), /*is_full=*/true);
+    if (!s.ok()) {
+      // Writes that were acknowledged without a sync may be lost to a power
+      // cut now; nothing may be acknowledged on top of them.
+      Status latched = config_.latch->Set(s);
+      static_cast<void>(latched);
+      return;
+    }
+    MutexLock lock(&mutex_);
+    std::erase(full_, file);
+  }
+}
+
+}  // namespace paceline

@@ -1,0 +1,611 @@
+#!/usr/bin/env python3
+"""Runs the `paceline` program as a user would, at a terminal and in scripts.
+
+  cli_test.py PROGRAM GOLDEN_DIRECTORY [unittest arguments]
+
+PACELINE_SEED=n repeats a random test.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import pty
+import random
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+
+PROGRAM = ""
+GOLDEN = ""
+COMMANDS = (["load"], ["get"], ["put"], ["delete"], ["scan"],
+            ["column-families"], ["column-families", "list"],
+            ["column-families", "create"], ["column-families", "drop"],
+            ["dump"], ["dump-wal"], ["stats"], ["destroy"])
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+# No step of a test may take longer, in seconds; they take milliseconds.
+PATIENCE = 120
+
+
+def escape(data):
+    """The tsv form in which every byte is written by number."""
+    return b"".join(b"\\x%02x" % byte for byte in data)
+
+
+def read_terminal(descriptor, wanted=None):
+    """What a program wrote to a terminal: until `wanted`, or until it ends."""
+    text = b""
+    while wanted is None or wanted not in text:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        if not ready:
+            raise TimeoutError(text)
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # How Linux says that the other end is closed.
+            break
+        if not chunk:
+            break
+        text += chunk
+    return text
+
+
+class CliTest(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="paceline_cli_test.")
+        self.addCleanup(shutil.rmtree, self.root)
+        self.db = os.path.join(self.root, "db")
+
+    def run_program(self, *arguments, stdin=b"", **options):
+        options.setdefault("stdout", subprocess.PIPE)
+        return subprocess.run([PROGRAM, *arguments], input=stdin,
+                              stderr=subprocess.PIPE, check=False,
+                              timeout=PATIENCE, **options)
+
+    def expect(self, status, *arguments, stdin=b""):
+        """Runs the program and returns what it printed."""
+        result = self.run_program(*arguments, stdin=stdin)
+        self.assertEqual(result.returncode, status,
+                         (arguments, result.stdout[-500:], result.stderr))
+        if status == FAILED:
+            self.assertRegex(result.stderr, rb"(?s)(\A|\n)paceline: [^\n]+\n\Z")
+        return result.stdout if status == DONE else result.stderr
+
+    def ok(self, *arguments, stdin=b""):
+        return self.expect(DONE, *arguments, stdin=stdin)
+
+    def write_file(self, name, data):
+        path = os.path.join(self.root, name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def load(self, data, *arguments):
+        return self.ok("load", self.db, "-", *arguments, stdin=data)
+
+    def dump(self, directory=None):
+        """The entries as {family: [(key, value), ...]}."""
+        families = {}
+        for line in self.ok("dump", directory or self.db).splitlines():
+            family, key, value = line.split(b"\t")
+            families.setdefault(family.decode(), []).append(
+                (bytes.fromhex(key.decode()), bytes.fromhex(value.decode())))
+        return families
+
+    def wal_files(self):
+        return sorted(os.path.join(self.db, name)
+                      for name in os.listdir(self.db)
+                      if re.fullmatch(r"\d+\.log", name))
+
+
+class UsageTest(CliTest):
+    def test_every_command_explains_itself_with_an_example(self):
+        for command in COMMANDS:
+            text = self.ok(*command, "--help")
+            self.assertIn(b"Example:\n  paceline " + command[0].encode(), text)
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 80, line)
+        self.assertRegex(self.ok("--version"), rb"^paceline \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage_is_told_apart_from_failure(self):
+        for arguments in (
+                [], ["frobnicate"], ["get"], ["get", self.db],
+                ["get", self.db, "k", "surplus"], ["--unknown"],
+                ["get", self.db, "abc", "--hex"],
+                ["put", self.db, "6b", "zz", "--hex"],
+                ["get", self.db, "k", "--hex", "--raw"],
+                ["scan", self.db, "--limit", "-1"],
+                ["scan", self.db, "--from", "x", "--hex"],
+                ["load", self.db], ["load", self.db, "-", "--threads", "0"],
+                ["load", self.db, "-", "--batch", "0"],
+                ["load", self.db, "-", "--format", "csv"],
+                ["load", self.db, "-", "--on-error", "ignore"],
+                ["load", self.db, "-", "--json", "--print-acks"],
+                ["dump", self.db, "--recovery-mode=best"],
+                ["dump", self.db, "--merge-operator=unknown"],
+                ["column-families"], ["column-families", "list"],
+                ["destroy", self.db]):
+            text = self.expect(WRONG_USAGE, *arguments)
+            self.assertIn(b"paceline", text)
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_a_missing_database_is_named(self):
+        for arguments in (["get", self.db, "k"], ["put", self.db, "k", "v"],
+                          ["delete", self.db, "k"], ["scan", self.db],
+                          ["dump", self.db], ["dump-wal", self.db],
+                          ["stats", self.db],
+                          ["column-families", "list", self.db],
+                          ["column-families", "create", self.db, "a"],
+                          ["destroy", self.db, "--yes"]):
+            text = self.expect(FAILED, *arguments)
+            self.assertIn(b"no database in " + self.db.encode(), text)
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_a_full_standard_output_is_a_failure(self):
+        self.load(b"k\tv\n")
+        with open("/dev/full", "wb") as full:
+            for arguments in (["scan", self.db], ["dump", self.db],
+                              ["get", self.db, "k"], ["stats", self.db]):
+                result = self.run_program(*arguments, stdout=full)
+                self.assertEqual(result.returncode, FAILED, arguments)
+                self.assertIn(b"standard output", result.stderr)
+
+
+class EntriesTest(CliTest):
+    def test_what_was_put_is_got_until_it_is_deleted(self):
+        self.ok("put", self.db, "colour", "red", "--create")
+        self.assertEqual(self.ok("get", self.db, "colour"), b"red\n")
+        self.ok("put", self.db, "colour", "blue", "--sync")
+        self.assertEqual(self.ok("get", self.db, "colour"), b"blue\n")
+        self.ok("delete", self.db, "colour", "--sync")
+        self.assertIn(b"colour", self.expect(FAILED, "get", self.db, "colour"))
+        self.ok("delete", self.db, "colour")
+
+    def test_arguments_are_taken_as_they_are(self):
+        self.load(b"")
+        odd = ["", "[1,2]", "{}", "a,b", "%%", "load", "back\\slash\\n",
+               " blank ", "\t", "\n", "ümlaut", "'\"", "=", "!", "~"]
+        for key in odd:
+            for value in odd:
+                self.ok("put", self.db, key, value)
+                self.assertEqual(self.ok("get", self.db, key, "--raw"),
+                                 value.encode())
+        self.assertEqual(len(self.dump()["default"]), len(odd))
+        self.ok("put", self.db, "--", "--key", "-1")
+        self.assertEqual(self.ok("get", self.db, "--", "--key"), b"-1\n")
+
+    def test_hex_reaches_every_byte(self):
+        self.ok("put", self.db, "00FF", "ff00", "--hex", "--create")
+        self.assertEqual(self.ok("get", self.db, "00ff", "--hex"), b"ff00\n")
+        self.assertEqual(self.ok("scan", self.db), b"\\x00\\xff\t\\xff\\x00\n")
+        self.assertEqual(self.ok("scan", self.db, "--hex"), b"00ff\tff00\n")
+        self.ok("delete", self.db, "00ff", "--hex")
+        self.expect(FAILED, "get", self.db, "00ff", "--hex")
+
+    def test_json_has_hexadecimal_members_for_what_is_not_utf8(self):
+        self.ok("put", self.db, "6b", "ff", "--hex", "--create")
+        self.assertEqual(json.loads(self.ok("get", self.db, "k", "--json")),
+                         {"key": "k", "value_hex": "ff"})
+        self.assertEqual(
+            json.loads(self.ok("get", self.db, "6b", "--json", "--hex")),
+            {"key_hex": "6b", "value_hex": "ff"})
+
+    def test_a_terminal_gets_no_control_bytes(self):
+        self.ok("put", self.db, "k", "a\x1b[31m\\", "--create")
+        self.assertEqual(self.ok("get", self.db, "k"), b"a\x1b[31m\\\n")
+        master, slave = pty.openpty()
+        self.run_program("get", self.db, "k", stdout=slave)
+        os.close(slave)
+        self.assertEqual(read_terminal(master), b"a\\x1b[31m\\\\\r\n")
+        os.close(master)
+
+    def test_column_families_are_apart(self):
+        self.load(b"")
+        self.expect(FAILED, "put", self.db, "k", "v", "--column-family", "a")
+        self.ok("column-families", "create", self.db, "a")
+        self.ok("put", self.db, "k", "1", "--column-family", "a")
+        self.expect(FAILED, "get", self.db, "k")
+        self.assertEqual(
+            self.ok("get", self.db, "k", "--column-family", "a"), b"1\n")
+        self.assertIn(b"no column family b", self.expect(
+            FAILED, "scan", self.db, "--column-family", "b"))
+        self.expect(FAILED, "column-families", "create", self.db, "a")
+        self.assertEqual(self.ok("column-families", "list", self.db),
+                         b"a\ndefault\n")
+        self.ok("column-families", "drop", self.db, "a")
+        self.expect(FAILED, "column-families", "drop", self.db, "a")
+        self.expect(FAILED, "column-families", "drop", self.db, "default")
+        listed = json.loads(
+            self.ok("column-families", "list", self.db, "--json"))
+        self.assertEqual(listed["name"], "default")
+        self.assertEqual(listed["id"], 0)
+
+
+class ScanTest(CliTest):
+    def check_ranges(self, order, family, rng):
+        """Compares random ranges with what a sorted list says."""
+        alphabet = [0x00, 0x61, 0x62, 0xfe, 0xff]
+        make_key = lambda: bytes(rng.choices(alphabet, k=rng.randrange(4)))
+        keys = {make_key() for _ in range(60)}
+        self.load(b"".join(escape(k) + b"\tv\n" for k in keys),
+                  "--column-family", family)
+        keys = sorted(keys, key=functools.cmp_to_key(order))
+        for _ in range(60):
+            expected = list(keys)
+            arguments = ["scan", self.db, "--column-family", family, "--hex"]
+            if rng.random() < 0.5:
+                low = make_key()
+                arguments.append("--from=" + low.hex())
+                expected = [k for k in expected if order(k, low) >= 0]
+            if rng.random() < 0.5:
+                high = make_key()
+                arguments.append("--to=" + high.hex())
+                expected = [k for k in expected if order(k, high) < 0]
+            if rng.random() < 0.5:
+                prefix = make_key()[:2]
+                arguments.append("--prefix=" + prefix.hex())
+                expected = [k for k in expected if k.startswith(prefix)]
+            if rng.random() < 0.5:
+                arguments.append("--reverse")
+                expected.reverse()
+            if rng.random() < 0.3:
+                limit = rng.randrange(5)
+                arguments.append(f"--limit={limit}")
+                expected = expected[:limit]
+            output = self.ok(*arguments).decode()
+            found = [bytes.fromhex(line.split("\t")[0])
+                     for line in output.splitlines()]
+            self.assertEqual(found, expected, arguments)
+
+    def test_ranges_are_right_in_either_order(self):
+        seed = int(os.environ.get("PACELINE_SEED", random.randrange(1 << 32)))
+        print(f"PACELINE_SEED={seed}")
+        rng = random.Random(seed)
+        forward = lambda a, b: (a > b) - (a < b)
+        self.check_ranges(forward, "default", rng)
+        self.ok("column-families", "create", self.db, "back",
+                "--comparator=reverse")
+        self.check_ranges(lambda a, b: -forward(a, b), "back", rng)
+
+    def test_an_empty_prefix_in_options_chooses_everything(self):
+        self.load(b"a\t1\nb\t2\n")
+        self.assertEqual(self.ok("scan", self.db, "--prefix="), b"a\t1\nb\t2\n")
+        self.assertEqual(self.ok("scan", self.db, "--from=", "--to=b"),
+                         b"a\t1\n")
+
+    def test_what_scan_prints_load_reads_back(self):
+        entries = [(bytes([byte]) + "ü\u202e\n\t\\".encode(),
+                    bytes([byte, 255 - byte]) * 3) for byte in range(256)]
+        self.load(b"".join(escape(k) + b"\t" + escape(v) + b"\n"
+                           for k, v in entries) + b"\t\n")
+        expected = self.dump()["default"]
+        self.assertEqual(expected, sorted(entries + [(b"", b"")]))
+        for name, form in (("tsv", []), ("jsonl", ["--json"])):
+            copy = os.path.join(self.root, name)
+            text = self.ok("scan", self.db, *form)
+            self.assertNotRegex(text, rb"[\x00-\x08\x0b-\x1f\x7f]")
+            self.ok("load", copy, "-", "--format", name, stdin=text)
+            self.assertEqual(self.dump(copy)["default"], expected)
+
+
+class LoadTest(CliTest):
+    def test_the_summary_counts_what_was_done(self):
+        lines = b"".join(b"key%05d\tvalue\n" % i for i in range(1001))
+        summary = json.loads(self.load(lines, "--json", "--sync", "--batch=10",
+                                       "--threads=4"))
+        self.assertEqual(summary["records"], 1001)
+        self.assertEqual(summary["record_bytes"], 1001 * 13)
+        self.assertEqual(summary["bad_lines"], 0)
+        self.assertEqual(summary["commits"], 101)
+        self.assertTrue(1 <= summary["groups"] <= 101)
+        self.assertTrue(1 <= summary["wal_syncs"] <= summary["groups"])
+        quantiles = summary["commit_micros"]
+        self.assertLess(0, quantiles["p50"])
+        self.assertLessEqual(quantiles["p50"], quantiles["p99"])
+        self.assertLessEqual(quantiles["p99"], quantiles["p99.9"])
+        self.assertLessEqual(quantiles["p99.9"], quantiles["max"])
+        self.assertEqual(len(self.dump()["default"]), 1001)
+        text = self.load(lines)
+        for word in (b"records", b"commits", b"groups", b"WAL syncs", b"p99.9",
+                     b"seconds"):
+            self.assertIn(word, text)
+
+    def test_files_are_read_in_turn(self):
+        first = self.write_file("first", b"a\t1\nb\t2")  # The last LF may lack.
+        second = self.write_file("second", b"c\t3\n")
+        empty = self.write_file("empty", b"")
+        self.ok("load", self.db, first, empty, "-", second, "--batch=2",
+                "--column-family=new", stdin=b"d\t4\ttab\n")
+        self.assertEqual(self.dump(), {"new": [
+            (b"a", b"1"), (b"b", b"2"), (b"c", b"3"), (b"d", b"4\ttab")]})
+
+    def test_lines_may_be_long(self):
+        value = os.urandom(1 << 20).hex().encode()
+        self.load(b"a\t1\nlong\t" + value + b"\n" + value + b"\tb\n")
+        entries = dict(self.dump()["default"])
+        self.assertEqual(entries, {b"a": b"1", b"long": value, value: b"b"})
+
+    def test_with_one_thread_the_last_of_equal_keys_wins(self):
+        self.load(b"".join(b"k\t%d\n" % i for i in range(1000)),
+                  "--threads=1", "--batch=3")
+        self.assertEqual(self.ok("get", self.db, "k"), b"999\n")
+
+    def test_a_bad_line_stops_behind_what_came_before(self):
+        path = self.write_file("bad.tsv", b"a\t1\nb\t2\nno tab\nc\t3\n")
+        text = self.expect(FAILED, "load", self.db, path)
+        self.assertIn(b"bad.tsv:3: no TAB", text)
+        self.assertEqual(self.dump()["default"], [(b"a", b"1"), (b"b", b"2")])
+
+    def test_bad_lines_are_skipped_and_counted(self):
+        lines = b"a\t1\n" + b"bad\n" * 50 + b"b\t2\n\n" + b"c\\q\t3\n"
+        result = self.run_program("load", self.db, "-", "--on-error=skip",
+                                  "--json", stdin=lines)
+        self.assertEqual(result.returncode, DONE)
+        summary = json.loads(result.stdout)
+        self.assertEqual((summary["records"], summary["bad_lines"]), (2, 52))
+        self.assertIn(b"standard input:2: no TAB", result.stderr)
+        self.assertEqual(result.stderr.count(b"skipped"), 20)
+        self.assertEqual(self.dump()["default"], [(b"a", b"1"), (b"b", b"2")])
+
+    def test_every_kind_of_bad_line_is_found(self):
+        for form, lines in (
+                ("tsv", [b"", b"key", b"a\\\t1", b"a\\x4\t1", b"a\\xgg\t1",
+                         b"a\t\\y", b"a\t\\"]),
+                ("jsonl", [b"", b"{", b"[]", b'"text"', b"{}", b'{"key": "a"}',
+                           b'{"value": "a"}', b'{"key": 1, "value": "a"}',
+                           b'{"key": "a", "value": null}',
+                           b'{"key_hex": "6", "value": "a"}',
+                           b'{"key_hex": "zz", "value": "a"}',
+                           b'{"key": "a", "key_hex": "61", "value": "a"}',
+                           b'{"key": "\xff", "value": "a"}',
+                           b'{"key": "a", "value": "a"} x'])):
+            for line in lines:
+                text = self.expect(FAILED, "load", self.db, "-", "--format",
+                                   form, stdin=line + b"\n")
+                self.assertIn(b"standard input:1: ", text, line)
+        self.assertEqual(self.dump(), {})
+
+    def test_jsonl_takes_text_and_hexadecimal_digits(self):
+        self.load(b'{"key": "a\\u0000\\n\xc3\xbc", "value_hex": "00fF"}\n'
+                  b' {"value": "", "more": [1], "key_hex": ""} \r\n',
+                  "--format=jsonl")
+        self.assertEqual(self.dump()["default"],
+                         [(b"", b""), (b"a\0\n\xc3\xbc", b"\x00\xff")])
+
+    def test_a_missing_file_is_found_before_anything_is_made(self):
+        good = self.write_file("good", b"a\t1\n")
+        text = self.expect(FAILED, "load", self.db, good, "missing.tsv")
+        self.assertIn(b"missing.tsv", text)
+        self.expect(FAILED, "load", self.db, self.root)
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_acks_name_every_record_once(self):
+        lines = b"".join(b"%d\tx\n" % i for i in range(1, 5001))
+        result = self.run_program("load", self.db, "-", "--print-acks",
+                                  "--batch=7", stdin=lines)
+        self.assertEqual(result.returncode, DONE)
+        self.assertIn(b"records", result.stderr)
+        acknowledged = []
+        for line in result.stdout.splitlines():
+            first, last = map(int, line.split(b"-"))
+            self.assertLessEqual(last - first, 6)
+            acknowledged += range(first, last + 1)
+        self.assertEqual(sorted(acknowledged), list(range(1, 5001)))
+
+    def test_what_was_acknowledged_survives_a_kill(self):
+        lines = b"".join(b"%d\tvalue of %d\n" % (i, i)
+                         for i in range(1, 200001))
+        path = self.write_file("many.tsv", lines)
+        for sync in ([], ["--sync"]):
+            shutil.rmtree(self.db, ignore_errors=True)
+            with subprocess.Popen(
+                    [PROGRAM, "load", self.db, path, "--print-acks",
+                     "--batch=5", *sync], stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL) as loader:
+                acks = [loader.stdout.readline() for _ in range(200)]
+                loader.send_signal(signal.SIGKILL)
+                acks += loader.stdout.read().splitlines(keepends=True)
+                self.assertEqual(loader.wait(), -signal.SIGKILL)
+            entries = dict(self.dump()["default"])
+            for ack in acks:
+                self.assertRegex(ack, rb"^\d+-\d+\n$")
+                first, last = map(int, ack.split(b"-"))
+                for i in range(first, last + 1):
+                    self.assertEqual(entries.get(b"%d" % i),
+                                     b"value of %d" % i)
+            self.assertLess(len(entries), 200000)
+
+    def test_readers_work_beside_a_writer_and_writers_do_not(self):
+        with subprocess.Popen(
+                [PROGRAM, "load", self.db, "-", "--print-acks", "--batch=1"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL) as loader:
+            loader.stdin.write(b"k\tv\n" * 10)
+            loader.stdin.flush()
+            # Whole reads come from the pipe at once, so these are all there.
+            for _ in range(10):
+                loader.stdout.readline()
+            self.assertEqual(self.ok("get", self.db, "k"), b"v\n")
+            self.assertEqual(self.ok("scan", self.db), b"k\tv\n")
+            self.assertEqual(self.dump(), {"default": [(b"k", b"v")]})
+            self.assertIn(b"default", self.ok("stats", self.db))
+            self.assertIn(b"put", self.ok("dump-wal", self.db))
+            for arguments in (["put", self.db, "k", "w"],
+                              ["delete", self.db, "k"],
+                              ["load", self.db, "-"],
+                              ["column-families", "create", self.db, "a"],
+                              ["destroy", self.db, "--yes"]):
+                self.assertRegex(self.expect(FAILED, *arguments), b"(?i)busy")
+            loader.stdin.close()
+            self.assertEqual(loader.wait(), DONE)
+        self.assertEqual(self.ok("get", self.db, "k"), b"v\n")
+
+    def test_progress_is_for_terminals_only(self):
+        lines = b"".join(b"%d\tx\n" % i for i in range(1000))
+        result = self.run_program("load", self.db, "-", stdin=lines)
+        self.assertEqual(result.stderr, b"")
+        master, slave = pty.openpty()
+        with subprocess.Popen(
+                [PROGRAM, "load", self.db, "-"], stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL, stderr=slave,
+                env={**os.environ, "TERM": "xterm"}) as loader:
+            os.close(slave)
+            loader.stdin.write(lines)
+            loader.stdin.flush()
+            text = read_terminal(master, wanted=b"commits/group")
+            loader.stdin.close()
+            text += read_terminal(master)
+        os.close(master)
+        self.assertIn(b" records", text)
+        self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
+
+
+class FilesTest(CliTest):
+    def snapshot(self):
+        """Names, contents and times of everything in the directory."""
+        state = {}
+        for name in sorted(os.listdir(self.db)):
+            path = os.path.join(self.db, name)
+            with open(path, "rb") as file:
+                state[name] = (file.read(), os.stat(path).st_mtime_ns)
+        return state
+
+    def test_reading_changes_nothing(self):
+        self.load(b"a\t1\nb\t2\n")
+        before = self.snapshot()
+        for arguments in (["get", self.db, "a"], ["scan", self.db],
+                          ["dump", self.db], ["dump-wal", self.db],
+                          ["stats", self.db],
+                          ["column-families", "list", self.db]):
+            self.ok(*arguments)
+        self.assertEqual(self.snapshot(), before)
+
+    def test_dump_orders_families_by_name_and_keys_by_comparator(self):
+        self.load(b"")
+        self.ok("column-families", "create", self.db, "b",
+                "--comparator=reverse")
+        self.ok("column-families", "create", self.db, "a")
+        for family in ("default", "b", "a"):
+            self.load(b"x\t1\ny\t2\n", "--column-family", family)
+        self.assertEqual(self.ok("dump", self.db),
+                         b"a\t78\t31\na\t79\t32\nb\t79\t32\nb\t78\t31\n"
+                         b"default\t78\t31\ndefault\t79\t32\n")
+
+    def test_dump_wal_shows_every_operation_and_damage(self):
+        self.ok("put", self.db, "a", "1" * 200, "--create")
+        self.ok("delete", self.db, "a")
+        self.ok("put", self.db, "00", "ff", "--hex")
+        text = self.ok("dump-wal", self.db)
+        self.assertIn(b"(200 bytes)", text)
+        self.assertIn(b"1" * 200, self.ok("dump-wal", self.db, "--full"))
+        records = [json.loads(line) for line in
+                   self.ok("dump-wal", self.db, "--json").splitlines()]
+        operations = [o for r in records for o in r["operations"]]
+        self.assertEqual([o["operation"] for o in operations],
+                         ["put", "delete", "put"])
+        self.assertEqual([r["sequence"] for r in records], [1, 2, 3])
+        self.assertEqual(operations[0]["key"], "a")
+        self.assertEqual(operations[0]["value"], "1" * 200)
+        self.assertEqual(operations[0]["column_family"], "default")
+        self.assertEqual(operations[2]["value_hex"], "ff")
+
+        last = records[-1]
+        path = os.path.join(self.db, last["file"])
+        with open(path, "r+b") as file:
+            file.truncate(last["offset"] + 8)
+        damaged = self.ok("dump-wal", self.db, "--json").splitlines()
+        self.assertEqual(len(damaged), 3)
+        damage = json.loads(damaged[-1])
+        self.assertEqual(damage["file"], last["file"])
+        self.assertEqual(damage["offset"], last["offset"])
+        self.assertTrue(damage["damage"])
+        self.assertIn(b"damage: ", self.ok("dump-wal", self.db))
+
+    def test_stats_count(self):
+        self.load(b"a\t1\nb\t2\n")
+        self.load(b"c\t3\n", "--column-family=other")
+        stats = json.loads(self.ok("stats", self.db, "--json"))
+        self.assertEqual(stats["sequence"], 3)
+        families = {f["name"]: f for f in stats["column_families"]}
+        self.assertEqual(set(families), {"default", "other"})
+        self.assertEqual(families["default"]["estimated_entries"], 2)
+        self.assertLess(0, families["default"]["memtable_bytes"])
+        self.assertEqual(families["other"]["comparator"],
+                         "leveldb.BytewiseComparator")
+        self.assertEqual(
+            stats["wal_files"],
+            [{"file": os.path.basename(path), "bytes": os.path.getsize(path)}
+             for path in self.wal_files()])
+
+    def test_destroy_removes_the_database_and_nothing_else(self):
+        self.load(b"a\t1\n")
+        self.ok("destroy", self.db, "--yes")
+        self.assertFalse(os.path.exists(self.db))
+        self.load(b"a\t1\n")
+        keep = os.path.join(self.db, "notes.txt")
+        with open(keep, "wb"):
+            pass
+        self.ok("destroy", self.db, "--yes")
+        self.assertEqual(os.listdir(self.db), ["notes.txt"])
+        # Not a database any more.
+        self.expect(FAILED, "destroy", self.db, "--yes")
+        self.assertEqual(os.listdir(self.db), ["notes.txt"])
+
+    def test_destroy_asks_at_a_terminal(self):
+        self.load(b"a\t1\n")
+        for answer, status in ((b"no\n", FAILED), (b"\n", FAILED),
+                               (b"\x04", FAILED), (b"yes\n", DONE)):
+            self.assertTrue(os.path.exists(self.db))
+            master, slave = pty.openpty()
+            with subprocess.Popen([PROGRAM, "destroy", self.db], stdin=slave,
+                                  stdout=slave, stderr=slave) as program:
+                os.close(slave)
+                read_terminal(master, wanted=b"Type yes")
+                os.write(master, answer)
+                read_terminal(master)
+                self.assertEqual(program.wait(timeout=PATIENCE), status)
+            os.close(master)
+        self.assertFalse(os.path.exists(self.db))
+
+
+class GoldenTest(CliTest):
+    def test_dump_finds_what_rocksdb_finds_in_every_mode(self):
+        checked = 0
+        with open(os.path.join(GOLDEN, "expected.txt"), "rb") as file:
+            cases = [line.decode().split() for line in file
+                     if line.strip() and not line.startswith(b"#")]
+        for name, mode, outcome, *details in cases:
+            directory = os.path.join(self.root, name)
+            if not os.path.exists(directory):
+                archive = os.path.join(GOLDEN, name + ".tar.gz")
+                with tarfile.open(archive) as tar:
+                    tar.extractall(self.root)
+            result = self.run_program("dump", directory,
+                                      f"--recovery-mode={mode}")
+            with self.subTest(database=name, mode=mode):
+                if name.startswith("optional_") and result.returncode != DONE:
+                    self.assertIn(b"Not implemented", result.stderr)
+                elif outcome == "error":
+                    self.assertEqual(result.returncode, FAILED)
+                    self.assertRegex(result.stderr,
+                                     rb"\Apaceline: " + details[0].encode())
+                else:
+                    self.assertEqual(result.returncode, DONE, result.stderr)
+                    self.assertEqual(result.stdout.count(b"\n"),
+                                     int(details[0]))
+                    self.assertEqual(
+                        hashlib.sha256(result.stdout).hexdigest(), details[1])
+            checked += 1
+        self.assertLess(0, checked)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    PROGRAM, GOLDEN = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

@@ -1,0 +1,349 @@
+// Opening, closing and destroying databases: who may, what it changes, and
+// what is told to whom.
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "paceline/db.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "test/support/fault_file_system.h"
+#include "test/support/subprocess.h"
+#include "test/support/test_database.h"
+#include "test/support/test_directory.h"
+
+namespace paceline {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+constexpr const char* kOpenProbe = PACELINE_OPEN_PROBE;
+
+class DBBasicTest : public testing::Test {
+ protected:
+  DBBasicTest() { options_.create_if_missing = true; }
+
+  // The status code another process gets that opens the database.
+  int CodeInOtherProcess() const {
+    return RunProgram({kOpenProbe, path_}).exit_code;
+  }
+
+  TestDirectory directory_;
+  const std::string path_ = directory_ / "db";
+  Options options_;
+  TestDatabase database_;
+};
+
+TEST_F(DBBasicTest, AMissingDatabaseIsOnlyMadeIfAskedFor) {
+  options_.create_if_missing = false;
+  EXPECT_THAT(database_.Open(options_, path_),
+              HasCode(Status::kInvalidArgument));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/CURRENT"));
+  options_.create_if_missing = true;
+  EXPECT_THAT(database_.Open(options_, path_), IsOk());
+}
+
+TEST_F(DBBasicTest, ErrorIfExistsRefusesAnExistingDatabaseAndKeepsIt) {
+  options_.error_if_exists = true;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  EXPECT_THAT(database_.Open(options_, path_),
+              HasCode(Status::kInvalidArgument));
+  options_.error_if_exists = false;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  std::string value;
+  EXPECT_THAT(database_->Get({}, "key", &value), IsOk());
+}
+
+TEST_F(DBBasicTest, AFailedOpenSetsTheDatabaseToNull) {
+  options_.create_if_missing = false;
+  DB* db = reinterpret_cast<DB*>(this);
+  EXPECT_THAT(DB::Open(options_, path_, &db),
+              HasCode(Status::kInvalidArgument));
+  EXPECT_EQ(db, nullptr);
+}
+
+TEST_F(DBBasicTest, ASecondOpenInTheSameProcessIsBusy) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  std::unique_ptr<DB> second;
+  const Status status = DB::Open(options_, path_, &second);
+  EXPECT_THAT(status, HasCode(Status::kBusy));
+  EXPECT_THAT(status, Mentions(path_));
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  EXPECT_THAT(DB::Open(options_, path_, &second), IsOk());
+}
+
+TEST_F(DBBasicTest, ASecondOpenByAnotherNameOfTheDirectoryIsBusy) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  std::filesystem::create_directory_symlink(path_, directory_ / "link");
+  std::unique_ptr<DB> second;
+  EXPECT_THAT(DB::Open(options_, directory_ / "link", &second),
+              HasCode(Status::kBusy));
+  EXPECT_THAT(DB::Open(options_, path_ + "/", &second), HasCode(Status::kBusy));
+}
+
+TEST_F(DBBasicTest, ASecondOpenInAnotherProcessIsBusy) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(CodeInOtherProcess(), Status::kBusy);
+  ASSERT_THAT(database_.Close(), IsOk());
+  EXPECT_EQ(CodeInOtherProcess(), Status::kOk);
+}
+
+TEST_F(DBBasicTest, ADatabaseThatAnotherProcessHasOpenIsBusy) {
+  Subprocess other({kOpenProbe, path_, "hold"});
+  ASSERT_EQ(other.ReadLine(), "open");
+  EXPECT_THAT(database_.Open(options_, path_), HasCode(Status::kBusy));
+  EXPECT_THAT(DestroyDB(path_, options_), HasCode(Status::kBusy));
+  EXPECT_EQ(other.Finish().exit_code, Status::kOk);
+  EXPECT_THAT(database_.Open(options_, path_), IsOk());
+}
+
+// A POSIX record lock is lost when the process closes any descriptor of the
+// file, so nothing else in the process may do that.
+TEST_F(DBBasicTest, NothingElseInTheProcessTakesTheLockAway) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  std::unique_ptr<DB> second;
+  EXPECT_THAT(DB::Open(options_, path_, &second), HasCode(Status::kBusy));
+  EXPECT_EQ(CodeInOtherProcess(), Status::kBusy);
+  EXPECT_THAT(DestroyDB(path_, options_), HasCode(Status::kBusy));
+  EXPECT_EQ(CodeInOtherProcess(), Status::kBusy);
+  EXPECT_THAT(DB::OpenForReadOnly(options_, path_, &second), IsOk());
+  second.reset();
+  EXPECT_EQ(CodeInOtherProcess(), Status::kBusy);
+  std::vector<std::string> families;
+  EXPECT_THAT(DB::ListColumnFamilies(options_, path_, &families), IsOk());
+  EXPECT_EQ(CodeInOtherProcess(), Status::kBusy);
+}
+
+TEST_F(DBBasicTest, ReopeningFindsWhatWasWritten) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "a", "1"), IsOk());
+  ASSERT_THAT(database_->Put({.sync = true}, "", "empty key"), IsOk());
+  ASSERT_THAT(database_->Put({}, "b", ""), IsOk());
+  ASSERT_THAT(database_->Put({}, "c", std::string(200'000, 'c')), IsOk());
+  ASSERT_THAT(database_->Delete({}, "a"), IsOk());
+  const Contents contents = database_.ReadAll();
+  EXPECT_EQ(contents.at("default").size(), 3u);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(database_.Close(), IsOk());
+    ASSERT_THAT(database_.Open(options_, path_), IsOk());
+    EXPECT_EQ(Difference(contents, database_.ReadAll()), "");
+  }
+}
+
+TEST_F(DBBasicTest, ADatabaseThatIsOnlyDeletedLosesNothing) {
+  std::unique_ptr<DB> db;
+  ASSERT_THAT(DB::Open(options_, path_, &db), IsOk());
+  ASSERT_THAT(db->Put({}, "key", "value"), IsOk());
+  db.reset();
+  ASSERT_THAT(DB::Open(options_, path_, &db), IsOk());
+  std::string value;
+  EXPECT_THAT(db->Get({}, "key", &value), IsOk());
+}
+
+TEST_F(DBBasicTest, CloseWithALiveSnapshotIsAbortedAndChangesNothing) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  const Snapshot* snapshot = database_->GetSnapshot();
+  EXPECT_THAT(database_->Close(), HasCode(Status::kAborted));
+  EXPECT_THAT(database_->Put({}, "key", "value"), IsOk());
+  database_->ReleaseSnapshot(snapshot);
+  EXPECT_THAT(database_->Close(), IsOk());
+  EXPECT_THAT(database_->Close(), IsOk());
+}
+
+TEST_F(DBBasicTest, CloseWithALiveIteratorIsAbortedAndChangesNothing) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  std::unique_ptr<Iterator> iterator(database_->NewIterator({}));
+  EXPECT_THAT(database_->Close(), HasCode(Status::kAborted));
+  EXPECT_THAT(database_->Put({}, "key", "value"), IsOk());
+  iterator.reset();
+  EXPECT_THAT(database_->Close(), IsOk());
+}
+
+TEST_F(DBBasicTest, WritersThatWaitWhenTheDatabaseClosesAreTold) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->LockWAL(), IsOk());
+  constexpr int kWriters = 4;
+  std::atomic<int> told = 0;
+  std::vector<std::thread> writers;
+  for (int i = 0; i < kWriters; ++i) {
+    writers.emplace_back([&] {
+      // Whether it waits already or comes too late, the answer is the same.
+      const Status status = database_->Put({}, "key", "value");
+      EXPECT_THAT(status, HasCode(Status::kShutdownInProgress));
+      told += status.IsShutdownInProgress();
+    });
+  }
+  EXPECT_THAT(database_->Close(), IsOk());
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(told, kWriters);
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(Difference({{"default", {}}}, database_.ReadAll()), "");
+}
+
+TEST_F(DBBasicTest, WritersThatRaceWithCloseAreCommittedOrTold) {
+  FaultFileSystem files;
+  options_.file_system = &files;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  files.Hold("Sync", ".log");
+  constexpr int kWriters = 4;
+  std::vector<Status> statuses(kWriters + 1);
+  std::vector<std::thread> threads;
+  threads.emplace_back(
+      [&] { statuses[0] = database_->Put({.sync = true}, "key0", ""); });
+  files.WaitUntilHeld();
+  for (int i = 1; i <= kWriters; ++i) {
+    threads.emplace_back([&, i] {
+      statuses[i] = database_->Put({}, "key" + std::to_string(i), "");
+    });
+  }
+  std::thread closer([&] { EXPECT_THAT(database_->Close(), IsOk()); });
+  files.Release();
+  for (std::thread& thread : threads) thread.join();
+  closer.join();
+  EXPECT_THAT(statuses[0], IsOk()) << "it ran before Close()";
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  for (int i = 0; i <= kWriters; ++i) {
+    std::string value;
+    const Status found = database_->Get({}, "key" + std::to_string(i), &value);
+    EXPECT_EQ(found.ok(), statuses[i].ok()) << i;
+    EXPECT_TRUE(statuses[i].ok() || statuses[i].IsShutdownInProgress());
+  }
+}
+
+TEST_F(DBBasicTest, ReadOnlyOpenChangesNothingInTheDirectory) {
+  ASSERT_THAT(database_.Open(options_, path_, {}), IsOk());
+  ASSERT_THAT(database_.CreateFamily("other"), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  const Contents contents = database_.ReadAll();
+  ASSERT_THAT(database_.Close(), IsOk());
+  const auto files = ReadDirectory(path_);
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(options_, path_), IsOk());
+  EXPECT_EQ(Difference(contents, reader.ReadAll()), "");
+  EXPECT_THAT(reader->Put({}, "k", "v"), HasCode(Status::kNotSupported));
+  WriteBatch batch;
+  EXPECT_THAT(reader->Write({}, &batch), HasCode(Status::kNotSupported));
+  EXPECT_THAT(reader.CreateFamily("third"), HasCode(Status::kNotSupported));
+  ASSERT_THAT(reader.Close(), IsOk());
+  EXPECT_EQ(ReadDirectory(path_), files);
+}
+
+TEST_F(DBBasicTest, ReadOnlyOpenOfAnOpenDatabaseSeesWhatWasCommitted) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "before", ""), IsOk());
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "after", ""), IsOk());
+  EXPECT_EQ(Difference({{"default", {{"before", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(DBBasicTest, ReadOnlyOpenOfNothingFailsAndMakesNothing) {
+  std::unique_ptr<DB> db;
+  EXPECT_FALSE(DB::OpenForReadOnly(options_, path_, &db).ok());
+  EXPECT_EQ(db, nullptr);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(DBBasicTest, ReadOnlyOpenMayLeaveColumnFamiliesOut) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_.CreateFamily("other"), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  std::unique_ptr<DB> db;
+  ASSERT_THAT(DB::OpenForReadOnly(options_, path_, &db), IsOk());
+  std::string value;
+  EXPECT_THAT(db->Get({}, "key", &value), IsOk());
+}
+
+TEST_F(DBBasicTest, ListColumnFamiliesNamesThoseThatExist) {
+  std::vector<std::string> names;
+  EXPECT_FALSE(DB::ListColumnFamilies(options_, path_, &names).ok());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_.CreateFamily("one"), IsOk());
+  ASSERT_THAT(database_.CreateFamily("two"), IsOk());
+  ASSERT_THAT(database_.CreateFamily("three"), IsOk());
+  ASSERT_THAT(database_.DropFamily("two"), IsOk());
+  ASSERT_THAT(DB::ListColumnFamilies(options_, path_, &names), IsOk());
+  EXPECT_THAT(names, UnorderedElementsAre("default", "one", "three"));
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(DB::ListColumnFamilies(options_, path_, &names), IsOk());
+  EXPECT_THAT(names, UnorderedElementsAre("default", "one", "three"));
+}
+
+TEST_F(DBBasicTest, DestroyRemovesTheDatabaseAndItsDirectory) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  EXPECT_THAT(DestroyDB(path_, options_), HasCode(Status::kBusy));
+  ASSERT_THAT(database_.Close(), IsOk());
+  EXPECT_THAT(DestroyDB(path_, options_), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_THAT(DestroyDB(path_, options_), IsOk());
+}
+
+TEST_F(DBBasicTest, DestroyLeavesForeignFiles) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  std::filesystem::create_directory(path_ + "/folder");
+  WriteFileBytes(path_ + "/notes.txt", "mine");
+  WriteFileBytes(path_ + "/folder/000001.log", "mine, too");
+  EXPECT_THAT(DestroyDB(path_, options_), IsOk());
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : ReadDirectory(path_)) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("folder", "notes.txt"));
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/folder/000001.log"));
+}
+
+TEST_F(DBBasicTest, ForeignFilesInTheDirectoryAreLeftAlone) {
+  std::filesystem::create_directory(path_);
+  WriteFileBytes(path_ + "/notes.txt", "mine");
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(ReadDirectory(path_).at("notes.txt"), "mine");
+}
+
+TEST_F(DBBasicTest, TheParentOfANewDatabaseMustExist) {
+  EXPECT_THAT(database_.Open(options_, directory_ / "no/such/parent/db"),
+              HasCode(Status::kIOError));
+}
+
+TEST_F(DBBasicTest, TheNameIsTheDirectoryItWasOpenedWith) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(database_->GetName(), path_);
+  EXPECT_EQ(database_->DefaultColumnFamily()->GetName(), "default");
+  EXPECT_EQ(database_->DefaultColumnFamily()->GetID(), 0u);
+}
+
+// Nothing may reach outside the directory through what CURRENT says.
+TEST_F(DBBasicTest, ACurrentFileThatNamesNoManifestIsCorruption) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  const std::string current = ReadFileBytes(path_ + "/CURRENT");
+  for (const std::string& text :
+       {std::string(), std::string("\n"), std::string("../MANIFEST-000001\n"),
+        std::string("/etc/passwd\n"), std::string("MANIFEST-\n"),
+        std::string("MANIFEST-000001x\n"),
+        current.substr(0, current.size() - 1), std::string("garbage\n")}) {
+    WriteFileBytes(path_ + "/CURRENT", text);
+    EXPECT_THAT(database_.Open(options_, path_), HasCode(Status::kCorruption))
+        << text;
+  }
+  WriteFileBytes(path_ + "/CURRENT", current);
+  EXPECT_THAT(database_.Open(options_, path_), IsOk());
+}
+
+}  // namespace
+}  // namespace paceline

@@ -1,0 +1,301 @@
+// Kills a process that writes with many threads, over and over, and checks
+// what the next open finds: everything that was acknowledged, whole batches
+// only, and of each thread a prefix of what it wrote.
+//
+// The program starts itself as the process to be killed: see RunChild().
+// PACELINE_SEED repeats the choices; PACELINE_KILLS sets how many kills.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "paceline/db.h"
+
+#include "gtest/gtest.h"
+#include "test/support/effort.h"
+#include "test/support/seed.h"
+#include "test/support/test_database.h"
+#include "test/support/test_directory.h"
+
+namespace paceline {
+namespace {
+
+constexpr size_t kThreads = 8;
+constexpr size_t kKeysPerFamily = 3;
+constexpr size_t kFamilies = 2;
+constexpr const char* kOtherFamily = "other";
+// A child stops writing then, so that a database stays small.
+constexpr uint64_t kBatchesPerThreadMax = 1'500;
+constexpr uint64_t kAcknowledgementsMax = 2'000;
+constexpr int kDelayMillisMax = 40;
+constexpr uint64_t kKillsPerDirectory = 10;
+// Where the child finds its end of the pipe.
+constexpr int kPipeInChild = 100;
+
+// The last batch of each thread; their ids count from 1.
+using LastIds = std::array<uint64_t, kThreads>;
+
+// What a child writes into the pipe when a Write() has returned.
+struct Acknowledgement {
+  uint64_t thread;
+  uint64_t id;
+};
+
+std::string LastKey(size_t thread) { return "last" + std::to_string(thread); }
+
+std::string Key(size_t thread, uint64_t id, size_t number) {
+  char text[64];
+  std::snprintf(text, sizeof(text), "key%zu/%08llu/%zu", thread,
+                static_cast<unsigned long long>(id), number);
+  return text;
+}
+
+// Most are short; some need several blocks of the WAL.
+std::string Value(size_t thread, uint64_t id) {
+  const std::string text = std::to_string(thread) + ":" + std::to_string(id);
+  const size_t bytes =
+      (id + thread) % 97 == 0 ? 40'000 : 10 + (id * 7 + thread) % 60;
+  std::string value;
+  while (value.size() < bytes) value += text + " ";
+  return value;
+}
+
+Options DatabaseOptions(bool allow_mmap) {
+  Options options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.allow_mmap_writes = allow_mmap;
+  options.write_buffer_size = size_t{64} << 10;
+  return options;
+}
+
+// --- The process that is killed. ---
+
+// Ends the process; only a kill is a good end.
+[[noreturn]] void FailChild(const std::string& what) {
+  std::fprintf(stderr, "child: %s\n", what.c_str());
+  ::_exit(1);
+}
+
+void WriteBatches(const TestDatabase& database, size_t thread, uint64_t first,
+                  uint64_t seed) {
+  TestRandom random(seed);
+  for (uint64_t id = first; id < first + kBatchesPerThreadMax; ++id) {
+    const std::string value = Value(thread, id);
+    WriteBatch batch;
+    Status status;
+    for (ColumnFamilyHandle* family :
+         {database.Family(kDefaultColumnFamilyName),
+          database.Family(kOtherFamily)}) {
+      for (size_t number = 0; number < kKeysPerFamily; ++number) {
+        status = batch.Put(family, Key(thread, id, number), value);
+        if (!status.ok()) FailChild(status.ToString());
+      }
+      status = batch.Put(family, LastKey(thread), std::to_string(id));
+      if (!status.ok()) FailChild(status.ToString());
+    }
+    status = database->Write({.sync = random.OneIn(20)}, &batch);
+    if (!status.ok()) FailChild(status.ToString());
+    const Acknowledgement done = {thread, id};
+    if (::write(kPipeInChild, &done, sizeof(done)) != sizeof(done)) {
+      FailChild("the pipe is closed");
+    }
+  }
+}
+
+// The id of the thread's last batch, 0 before the first one.
+uint64_t LastId(const TestDatabase& database, size_t thread) {
+  std::string value;
+  const Status status = database->Get({}, LastKey(thread), &value);
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) FailChild(status.ToString());
+  return std::stoull(value);
+}
+
+// Arguments: directory, "mmap" or "pwrite", seed, and for each thread the last
+// id that must be there.
+int RunChild(const std::vector<std::string>& arguments) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (arguments.size() != 3 + kThreads) FailChild("wrong arguments");
+  TestDatabase database;
+  const Status status = database.Open(DatabaseOptions(arguments[1] == "mmap"),
+                                      arguments[0], {kOtherFamily});
+  if (!status.ok()) FailChild(status.ToString());
+  std::vector<std::thread> threads;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    const uint64_t last = LastId(database, thread);
+    if (last < std::stoull(arguments[3 + thread])) FailChild("batches lost");
+    threads.emplace_back([&, thread, last] {
+      WriteBatches(database, thread, last + 1,
+                   std::stoull(arguments[2]) + thread);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  while (true) ::pause();
+}
+
+// --- The process that kills. ---
+
+class KillTest : public testing::Test {
+ protected:
+  // Runs a child on `directory` until it is killed: after a random number of
+  // acknowledgements or, `early`, a random time from its start.
+  void RunAndKill(const std::string& directory, bool allow_mmap, bool early) {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const pid_t child = Start(directory, allow_mmap, ends[1]);
+    ::close(ends[1]);
+    ASSERT_GT(child, 0);
+    if (early) {
+      WaitForEnd(ends[0], static_cast<int>(random_.Below(kDelayMillisMax)));
+    } else {
+      ReadAcknowledgements(ends[0], 1 + random_.Below(kAcknowledgementsMax));
+    }
+    ::kill(child, SIGKILL);
+    int state = 0;
+    ASSERT_EQ(::waitpid(child, &state, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(state) && WTERMSIG(state) == SIGKILL)
+        << "the child ended by itself: " << state;
+    ReadAcknowledgements(ends[0], UINT64_MAX);
+    ::close(ends[0]);
+  }
+
+  // Opens `directory` and compares it with the ledger, which then learns what
+  // was found: it must still be there after the next kill.
+  void Check(const std::string& directory, bool allow_mmap, bool read_only) {
+    TestDatabase database;
+    const Options options = DatabaseOptions(allow_mmap);
+    const Status status =
+        read_only ? database.OpenForReadOnly(options, directory)
+                  : database.Open(options, directory, {kOtherFamily});
+    if (read_only && status.IsInvalidArgument() && last_ids_ == LastIds{}) {
+      return;  // Killed before the database was made.
+    }
+    ASSERT_THAT(status, IsOk());
+    std::array<std::vector<size_t>, kThreads> entries_of_id;
+    LastIds last_values = {};
+    for (const auto& [family, entries] : database.ReadAll()) {
+      for (const auto& [key, value] : entries) {
+        TakeIn(key, value, &entries_of_id, &last_values);
+      }
+    }
+    for (size_t thread = 0; thread < kThreads; ++thread) {
+      const auto& counts = entries_of_id[thread];
+      const uint64_t last = counts.empty() ? 0 : counts.size() - 1;
+      for (uint64_t id = 1; id <= last; ++id) {
+        ASSERT_EQ(counts[id], kFamilies * kKeysPerFamily)
+            << "thread " << thread << ", batch " << id << " of " << last;
+      }
+      ASSERT_EQ(last_values[thread], last * kFamilies) << "thread " << thread;
+      ASSERT_GE(last, last_ids_[thread])
+          << "thread " << thread << " lost acknowledged batches";
+      last_ids_[thread] = last;
+    }
+  }
+
+  // Counts one entry; last_values sums up the values of the last keys.
+  static void TakeIn(const std::string& key, const std::string& value,
+                     std::array<std::vector<size_t>, kThreads>* entries_of_id,
+                     LastIds* last_values) {
+    size_t thread = 0;
+    unsigned long long id = 0;
+    size_t number = 0;
+    if (std::sscanf(key.c_str(), "last%zu", &thread) == 1) {
+      ASSERT_LT(thread, kThreads);
+      (*last_values)[thread] += std::stoull(value);
+      return;
+    }
+    ASSERT_EQ(
+        std::sscanf(key.c_str(), "key%zu/%llu/%zu", &thread, &id, &number), 3);
+    ASSERT_LT(thread, kThreads);
+    ASSERT_EQ(value, Value(thread, id)) << key;
+    auto& counts = (*entries_of_id)[thread];
+    if (counts.size() <= id) counts.resize(id + 1);
+    ++counts[id];
+  }
+
+  TestRandom random_{TestSeed()};
+  LastIds last_ids_ = {};  // What must be found: acknowledged or seen before.
+
+ private:
+  pid_t Start(const std::string& directory, bool allow_mmap, int pipe) {
+    std::vector<std::string> arguments = {"kill_test", "--child", directory,
+                                          allow_mmap ? "mmap" : "pwrite",
+                                          std::to_string(random_.Next() >> 1)};
+    for (const uint64_t last : last_ids_) {
+      arguments.push_back(std::to_string(last));
+    }
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, pipe, kPipeInChild);
+    pid_t child = 0;
+    if (::posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
+                      pointers.data(), environ) != 0) {
+      child = -1;
+    }
+    ::posix_spawn_file_actions_destroy(&actions);
+    return child;
+  }
+
+  // Returns after `millis`, or when the child has closed the pipe. What it
+  // writes meanwhile stays in the pipe, which may stop it.
+  static void WaitForEnd(int pipe, int millis) {
+    pollfd waiting = {.fd = pipe, .events = 0, .revents = 0};
+    ::poll(&waiting, 1, millis);
+  }
+
+  // Notes up to `count` acknowledgements in the ledger; fewer at the end of
+  // the pipe.
+  void ReadAcknowledgements(int pipe, uint64_t count) {
+    Acknowledgement done;
+    for (; count > 0; --count) {
+      const ssize_t bytes = ::read(pipe, &done, sizeof(done));
+      if (bytes == 0) return;
+      ASSERT_EQ(bytes, static_cast<ssize_t>(sizeof(done)));
+      last_ids_[done.thread] = done.id;
+    }
+  }
+};
+
+TEST_F(KillTest, KillsLoseNothingAcknowledgedAndTearNoBatch) {
+  const uint64_t kills = Effort("PACELINE_KILLS", 200, 20);
+  std::unique_ptr<TestDirectory> directory;
+  for (uint64_t number = 0; number < kills; ++number) {
+    SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) + ", kill " +
+                 std::to_string(number));
+    if (number % kKillsPerDirectory == 0) {
+      directory = std::make_unique<TestDirectory>();
+      last_ids_ = {};
+    }
+    RunAndKill(directory->path(), random_.OneIn(2), random_.OneIn(4));
+    ASSERT_FALSE(HasFailure());
+    // Now and then two kills in a row, without a look between them.
+    if (random_.OneIn(4) && (number + 1) % kKillsPerDirectory != 0) continue;
+    Check(directory->path(), random_.OneIn(2), random_.OneIn(2));
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+}  // namespace
+}  // namespace paceline
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "--child") {
+    return paceline::RunChild({argv + 2, argv + argc});
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

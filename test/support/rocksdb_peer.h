@@ -1,0 +1,50 @@
+// RocksDB as a second opinion on what a database directory contains. Nothing
+// here shows RocksDB's own types, so that tests need not mix the two.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "paceline/options.h"
+#include "paceline/status.h"
+#include "test/support/model.h"
+#include "test/support/test_database.h"
+
+namespace paceline {
+
+struct PeerOptions {
+  bool is_reversed = false;  // Ordered by ReverseBytewiseComparator().
+  bool read_only = false;
+  WALRecoveryMode wal_recovery_mode = WALRecoveryMode::kAbsoluteConsistency;
+};
+
+// A database opened by RocksDB, with all its column families. It never makes
+// SST files, neither when it recovers nor when it closes. Thread-compatible.
+class RocksDBPeer {
+ public:
+  RocksDBPeer();
+  ~RocksDBPeer();  // Closes.
+  RocksDBPeer(const RocksDBPeer&) = delete;
+  RocksDBPeer& operator=(const RocksDBPeer&) = delete;
+
+  // Opens, or makes, the database. Errors have RocksDB's text.
+  Status Open(const PeerOptions& options, const std::string& directory);
+  void Close();
+
+  Status CreateFamily(const std::string& name);
+  Status DropFamily(const std::string& name);
+  // As one batch, with a piece of log data in front.
+  Status Write(const std::vector<ModelOperation>& operations);
+  [[nodiscard]] Contents ReadAll() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Whether RocksDB can read the OPTIONS file in `directory`.
+Status RocksDBLoadsOptions(const std::string& directory);
+
+}  // namespace paceline
