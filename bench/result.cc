@@ -18,6 +18,12 @@ std::optional<uint64_t> CountOrNothing(const Json& json) {
   return json.get<uint64_t>();
 }
 
+std::optional<double> Quotient(const std::optional<uint64_t>& dividend,
+                               const std::optional<uint64_t>& divisor) {
+  if (!dividend || !divisor || *divisor == 0) return std::nullopt;
+  return static_cast<double>(*dividend) / static_cast<double>(*divisor);
+}
+
 Json ToJson(const Latencies& latencies) {
   return {{"calls", latencies.calls}, {"mean", latencies.mean},
           {"min", latencies.min},     {"p50", latencies.p50},
@@ -55,8 +61,11 @@ Latencies Latencies::Of(const Histogram& histogram) {
 }
 
 std::optional<double> RunResult::CommitsPerGroup() const {
-  if (!commits || !groups || *groups == 0) return std::nullopt;
-  return static_cast<double>(*commits) / static_cast<double>(*groups);
+  return Quotient(commits, groups);
+}
+
+std::optional<double> RunResult::CommitsPerSync() const {
+  return Quotient(commits, syncs);
 }
 
 void to_json(Json& json, const RunResult& result) {
@@ -76,6 +85,7 @@ void to_json(Json& json, const RunResult& result) {
               {"groups", OrNull(result.groups)},
               {"commits_per_group", OrNull(result.CommitsPerGroup())},
               {"syncs", OrNull(result.syncs)},
+              {"commits_per_sync", OrNull(result.CommitsPerSync())},
               {"background_operations", OrNull(result.background_operations)}};
 }
 

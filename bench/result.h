@@ -56,8 +56,9 @@ struct RunResult {
   [[nodiscard]] double OperationsPerSecond() const {
     return seconds > 0 ? static_cast<double>(operations) / seconds : 0;
   }
-  // Absent if groups are not counted or there were none.
+  // Absent if groups or syncs are not counted or there were none.
   [[nodiscard]] std::optional<double> CommitsPerGroup() const;
+  [[nodiscard]] std::optional<double> CommitsPerSync() const;
 };
 
 void to_json(nlohmann::ordered_json& json, const RunResult& result);

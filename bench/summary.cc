@@ -20,11 +20,13 @@ double MedianOf(const std::vector<const RunResult*>& runs, Value value) {
   return Median(std::move(values));
 }
 
-std::optional<double> CommitsPerGroup(
-    const std::vector<const RunResult*>& runs) {
+// Of the runs that have a value.
+template <typename Value>
+std::optional<double> MedianOfSome(const std::vector<const RunResult*>& runs,
+                                   Value value) {
   std::vector<double> values;
   for (const RunResult* run : runs) {
-    if (auto value = run->CommitsPerGroup()) values.push_back(*value);
+    if (std::optional<double> of_run = value(*run)) values.push_back(*of_run);
   }
   if (values.empty()) return std::nullopt;
   return Median(std::move(values));
@@ -46,7 +48,10 @@ SummaryCell MakeCell(const EngineChoice& engine,
   cell.p999_nanos =
       MedianOf(runs, [](auto& run) { return run.latencies.p999; });
   cell.max_nanos = MedianOf(runs, [](auto& run) { return run.latencies.max; });
-  cell.commits_per_group = CommitsPerGroup(runs);
+  cell.commits_per_group =
+      MedianOfSome(runs, [](auto& run) { return run.CommitsPerGroup(); });
+  cell.commits_per_sync =
+      MedianOfSome(runs, [](auto& run) { return run.CommitsPerSync(); });
   return cell;
 }
 

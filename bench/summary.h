@@ -24,6 +24,7 @@ struct SummaryCell {
   double p999_nanos = 0;
   double max_nanos = 0;
   std::optional<double> commits_per_group = std::nullopt;
+  std::optional<double> commits_per_sync = std::nullopt;
 };
 
 // The first engine of the row compared with another one.

@@ -12,11 +12,6 @@
 
 include(CMakePackageConfigHelpers)
 
-if(NOT TARGET paceline::paceline)
-  # The same name for add_subdirectory(), FetchContent and find_package().
-  add_library(paceline::paceline ALIAS paceline)
-endif()
-
 get_target_property(PACELINE_LINKS paceline INTERFACE_LINK_LIBRARIES)
 set(PACELINE_USES_ISAL OFF)
 set(PACELINE_LIBS_PRIVATE "")
@@ -34,17 +29,13 @@ endforeach()
 string(REGEX REPLACE " +" " " PACELINE_LIBS_PRIVATE "${PACELINE_LIBS_PRIVATE}")
 string(STRIP "${PACELINE_LIBS_PRIVATE}" PACELINE_LIBS_PRIVATE)
 
-# Users compile our headers, so they need the language we need.
-target_compile_features(paceline INTERFACE cxx_std_20)
-
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/paceline
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         COMPONENT paceline_development
         FILES_MATCHING PATTERN "*.h")
 install(TARGETS paceline EXPORT paceline_targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-          COMPONENT paceline_development
-        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+          COMPONENT paceline_development)
 
 set(PACELINE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/paceline)
 install(EXPORT paceline_targets
@@ -77,11 +68,6 @@ install(FILES ${PROJECT_BINARY_DIR}/paceline.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT paceline_development)
 
-if(TARGET paceline_cli)
-  install(TARGETS paceline_cli
-          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
-          COMPONENT paceline_tools)
-endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT paceline_development)

@@ -35,12 +35,13 @@ std::vector<Slice> CutPoints(const std::vector<RangeTombstone>& tombstones,
 FragmentedRangeTombstones::FragmentedRangeTombstones(
     std::vector<RangeTombstone> tombstones, const Comparator* comparator)
     : comparator_(comparator) {
-  std::vector<Slice> points = CutPoints(tombstones, comparator);
   auto begins_before = [comparator](const RangeTombstone& a,
                                     const RangeTombstone& b) {
     return comparator->Compare(a.begin, b.begin) < 0;
   };
   std::sort(tombstones.begin(), tombstones.end(), begins_before);
+  // They point into the strings, which move no more.
+  std::vector<Slice> points = CutPoints(tombstones, comparator);
   auto ends_before = [comparator](const RangeTombstone* a,
                                   const RangeTombstone* b) {
     return comparator->Compare(a->end, b->end) < 0;
