@@ -17,18 +17,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kMebibyte = 1 << 20;
 
-std::string CountOrDash(const std::optional<uint64_t>& count) {
-  return count ? std::to_string(*count) : "-";
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
 }
 
-std::string RatioOrDash(const std::optional<double>& ratio) {
-  return ratio ? fmt::format("{:.2f}", *ratio) : "-";
+std::string CountOrDash(const std::optional<uint64_t>& count) {
+  return count ? std::to_string(*count) : "-";
 }
 
 // Three significant digits, without an exponent.
 std::string ThreeDigits(double value) {
   if (value >= 99.95) return fmt::format("{:.0f}", value);
   return fmt::format("{:.{}f}", value, value >= 9.995 ? 1 : 2);
+}
+
+std::string RatioOrDash(const std::optional<double>& ratio) {
+  return ratio ? ThreeDigits(*ratio) : "-";
 }
 
 std::string Micros(double nanos) { return ThreeDigits(nanos / 1000); }
@@ -114,7 +119,7 @@ TableRow TableHead(std::span<const SummaryRow> rows) {
   for (size_t i = 0; i < row.cells.size(); ++i) {
     head.push_back(row.cells[i].engine + " kops/s");
     head.push_back("p50 / p99 µs");
-    if (CountsGroups(rows, i)) head.push_back("commits/group");
+    if (CountsGroups(rows, i)) head.push_back("commits per group / sync");
   }
   for (const SummaryRatio& ratio : row.ratios) {
     head.push_back(row.cells.front().engine + " / " + ratio.rival);
@@ -130,7 +135,10 @@ TableRow TableLine(std::span<const SummaryRow> rows, const SummaryRow& row) {
     line.push_back(ThreeDigits(cell.median_operations_per_second / 1000));
     line.push_back(Micros(cell.p50_nanos) + " / " + Micros(cell.p99_nanos));
     if (CountsGroups(rows, i)) {
-      line.push_back(RatioOrDash(cell.commits_per_group));
+      line.push_back(cell.commits_per_group
+                         ? RatioOrDash(cell.commits_per_group) + " / " +
+                               RatioOrDash(cell.commits_per_sync)
+                         : "-");
     }
   }
   for (const SummaryRatio& ratio : row.ratios) {
@@ -161,8 +169,8 @@ Json ToJson(const Flags& flags) {
           {"sync", flags.sync},
           {"runs", flags.runs},
           {"num", flags.num},
-          {"reads", flags.reads ? Json(*flags.reads) : Json(nullptr)},
-          {"writes", flags.writes ? Json(*flags.writes) : Json(nullptr)},
+          {"reads", OrNull(flags.reads)},
+          {"writes", OrNull(flags.writes)},
           {"duration", flags.duration},
           {"key_size", flags.key_size},
           {"value_size", flags.value_size},
@@ -178,16 +186,15 @@ Json ToJson(const Flags& flags) {
 }
 
 Json ToJson(const SummaryCell& cell) {
-  return {
-      {"engine", cell.engine},
-      {"operations_per_second", cell.median_operations_per_second},
-      {"operations_per_second_of_runs", cell.operations_per_second},
-      {"p50_nanos", cell.p50_nanos},
-      {"p99_nanos", cell.p99_nanos},
-      {"p99.9_nanos", cell.p999_nanos},
-      {"max_nanos", cell.max_nanos},
-      {"commits_per_group",
-       cell.commits_per_group ? Json(*cell.commits_per_group) : Json(nullptr)}};
+  return {{"engine", cell.engine},
+          {"operations_per_second", cell.median_operations_per_second},
+          {"operations_per_second_of_runs", cell.operations_per_second},
+          {"p50_nanos", cell.p50_nanos},
+          {"p99_nanos", cell.p99_nanos},
+          {"p99.9_nanos", cell.p999_nanos},
+          {"max_nanos", cell.max_nanos},
+          {"commits_per_group", OrNull(cell.commits_per_group)},
+          {"commits_per_sync", OrNull(cell.commits_per_sync)}};
 }
 
 Json ToJson(const SummaryRow& row) {
@@ -287,10 +294,13 @@ std::string SummaryTable(std::span<const SummaryRow> rows) {
 std::string SummaryCaption(const Flags& flags, const Machine& machine) {
   std::string text;
   if (flags.engines.size() > 1) {
-    text += fmt::format(
-        "Medians of {} runs, the engines taking turns. A ratio is the median "
-        "of the ratios of the first runs, the second runs, and so on",
-        flags.runs);
+    text += flags.runs == 1
+                ? "One run each. A ratio is that of the two runs"
+                : fmt::format(
+                      "Medians of {} runs, the engines taking turns. "
+                      "A ratio is the median of the ratios of the "
+                      "first runs, the second runs, and so on",
+                      flags.runs);
     bool has_best = std::any_of(
         flags.engines.begin(), flags.engines.end(),
         [](const EngineChoice& engine) { return engine.name != engine.rival; });

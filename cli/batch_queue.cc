@@ -6,26 +6,27 @@
 
 namespace paceline::cli {
 
-bool BatchQueue::Push(NumberedBatch batch) {
+bool BatchQueue::Push(BatchChunk chunk) {
   MutexLock lock(&mutex_);
   PL_CHECK(!is_closed_);
   while (!is_cancelled_ && IsFull()) not_full_.Wait(&mutex_);
   if (is_cancelled_) return false;
-  bytes_ += batch.batch.GetDataSize();
-  batches_.push_back(std::move(batch));
+  bytes_ += chunk.bytes;
+  chunks_.push_back(std::move(chunk));
   not_empty_.NotifyOne();
   return true;
 }
 
-bool BatchQueue::Pop(NumberedBatch* batch) {
+bool BatchQueue::Pop(BatchChunk* chunk) {
   MutexLock lock(&mutex_);
-  while (!is_cancelled_ && !is_closed_ && batches_.empty()) {
+  while (!is_cancelled_ && !is_closed_ && chunks_.empty()) {
     not_empty_.Wait(&mutex_);
   }
-  if (is_cancelled_ || batches_.empty()) return false;
-  *batch = std::move(batches_.front());
-  batches_.pop_front();
-  bytes_ -= batch->batch.GetDataSize();
+  if (is_cancelled_ || chunks_.empty()) return false;
+  *chunk = std::move(chunks_.front());
+  chunks_.pop_front();
+  PL_CHECK(bytes_ >= chunk->bytes);
+  bytes_ -= chunk->bytes;
   not_full_.NotifyOne();
   return true;
 }

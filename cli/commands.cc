@@ -249,6 +249,7 @@ void AddScan(CLI::App* app, Action* action) {
       ->add_option("--prefix", options->prefix, "Only keys that begin with it")
       ->type_name("BYTES");
   command->add_option("--limit", options->limit, "At most so many entries")
+      ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("N");
   command->add_flag("--reverse", options->reverse, "Last key first");
   command->add_flag("--hex", options->hex,

@@ -28,6 +28,10 @@ namespace {
 // Later bad lines are only counted: they are not what somebody reads.
 constexpr uint64_t kBadLinesReported = 20;
 
+// Enough that waking a writer for them is a small part of the work, and few
+// enough that a small input still keeps several writers busy.
+constexpr uint64_t kChunkRecords = 16;
+
 // So that a wrong name is found before anything is made. The sum of the
 // sizes, or nothing if a file is a pipe or the like.
 StatusOr<std::optional<uint64_t>> CheckFiles(
@@ -59,8 +63,8 @@ class Loader {
         input_bytes_(input_bytes),
         db_(db),
         family_(family),
-        reader_(options.files, options.format),
-        // A writer that comes back finds its next batch ready.
+        reader_(options.files, options.format, [this] { PushChunk(); }),
+        // A writer that comes back finds its next chunk ready.
         queue_(2 * static_cast<size_t>(options.threads)) {}
 
   // Fills `*summary` whatever happens.
@@ -71,8 +75,10 @@ class Loader {
   Status AddRecord(const Record& record, NumberedBatch* batch);
   // Counts a bad line and reports it, or returns it if it ends the load.
   Status HandleBadLine(Progress* progress);
-  // Leaves `*batch` empty. False if nobody takes batches any more.
-  bool PushBatch(NumberedBatch* batch);
+  // Puts the batch behind chunk_ and leaves it empty.
+  void FinishBatch(NumberedBatch* batch);
+  // Leaves chunk_ empty.
+  void PushChunk();
   // A writer's thread.
   void WriteAll(Histogram* commit_nanos);
   Status CommitBatch(NumberedBatch* batch, Histogram* commit_nanos);
@@ -84,8 +90,10 @@ class Loader {
   ColumnFamilyHandle* const family_;
   RecordReader reader_;
   BatchQueue queue_;
-  uint64_t records_read_ = 0;  // Used by the reader only.
-  uint64_t bad_lines_ = 0;     // Likewise.
+  // Used by the reader only.
+  BatchChunk chunk_;
+  uint64_t records_read_ = 0;
+  uint64_t bad_lines_ = 0;
   ErrorLatch write_error_;
   // Counts for people: relaxed, they order nothing.
   Atomic<uint64_t> records_ = 0;
@@ -135,13 +143,15 @@ Status Loader::ReadAll(Progress* progress) {
       s = HandleBadLine(progress);
     } else {
       s = AddRecord(reader_.record(), &batch);
-      bool is_full = batch.batch.Count() >= options_.batch;
-      if (is_full && !PushBatch(&batch)) return s;
+      if (batch.batch.Count() >= options_.batch) FinishBatch(&batch);
     }
+    // Nobody would take it.
+    if (write_error_.is_set()) return s;
   }
   // What comes before an error in the input is loaded, so that the outcome is
   // the same every time.
-  PushBatch(&batch);
+  FinishBatch(&batch);
+  PushChunk();
   return s;
 }
 
@@ -166,21 +176,32 @@ Status Loader::HandleBadLine(Progress* progress) {
   return Status::OK();
 }
 
-bool Loader::PushBatch(NumberedBatch* batch) {
-  if (batch->batch.Count() == 0) return true;
-  batch->first_record = records_read_ - batch->batch.Count() + 1;
+void Loader::FinishBatch(NumberedBatch* batch) {
+  uint32_t count = batch->batch.Count();
+  if (count == 0) return;
+  batch->first_record = records_read_ - count + 1;
   batch->last_record = records_read_;
-  return queue_.Push(std::exchange(*batch, NumberedBatch()));
+  chunk_.bytes += batch->batch.GetDataSize();
+  chunk_.batches.push_back(std::exchange(*batch, NumberedBatch()));
+  if (chunk_.batches.size() * options_.batch >= kChunkRecords) PushChunk();
+}
+
+void Loader::PushChunk() {
+  // False only after a write error, which ReadAll() sees itself.
+  (void)queue_.Push(std::exchange(chunk_, BatchChunk()));
 }
 
 void Loader::WriteAll(Histogram* commit_nanos) {
-  NumberedBatch batch;
-  while (queue_.Pop(&batch)) {
-    Status s = CommitBatch(&batch, commit_nanos);
-    if (s.ok()) continue;
-    (void)write_error_.Set(s);
-    queue_.Cancel();
-    reader_.Interrupt();
+  BatchChunk chunk;
+  while (queue_.Pop(&chunk)) {
+    for (NumberedBatch& batch : chunk.batches) {
+      if (write_error_.is_set()) return;
+      Status s = CommitBatch(&batch, commit_nanos);
+      if (s.ok()) continue;
+      (void)write_error_.Set(s);
+      queue_.Cancel();
+      reader_.Interrupt();
+    }
   }
 }
 

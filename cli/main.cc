@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,6 +23,25 @@ std::string CommandName(const CLI::App& app) {
     name += " " + CommandName(*command);
   }
   return name;
+}
+
+// The arguments in the order that CLI11 wants: last one first. An empty value
+// becomes an argument of its own: in "--prefix= --reverse", CLI11 would take
+// --reverse for the prefix.
+std::vector<std::string> Arguments(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  bool are_options = true;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    are_options = are_options && argument != "--";
+    bool is_empty_value = are_options && argument.starts_with("--") &&
+                          argument.find('=') == argument.size() - 1;
+    if (is_empty_value) argument.pop_back();
+    arguments.push_back(argument);
+    if (is_empty_value) arguments.emplace_back();
+  }
+  std::ranges::reverse(arguments);
+  return arguments;
 }
 
 int Usage(const CLI::App& app, const CLI::ParseError& error) {
@@ -44,7 +65,7 @@ int Run(int argc, char** argv) {
     return kWrongUsage;
   }
   try {
-    app.parse(argc, argv);
+    app.parse(Arguments(argc, argv));
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

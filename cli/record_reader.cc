@@ -74,9 +74,11 @@ const char* ParseRecord(RecordFormat format, std::string_view line,
                                       : ParseJsonl(line, record);
 }
 
-RecordReader::RecordReader(std::vector<std::string> files, RecordFormat format)
+RecordReader::RecordReader(std::vector<std::string> files, RecordFormat format,
+                           std::function<void()> before_read)
     : files_(std::move(files)),
       format_(format),
+      before_read_(std::move(before_read)),
       // If there is none left, -1, which poll() passes over.
       interrupt_descriptor_(::eventfd(0, EFD_CLOEXEC)),
       buffer_(kReadBytes) {}
@@ -153,6 +155,7 @@ bool RecordReader::FillBuffer() {
   begin_ = 0;
   // Doubling keeps the copying of a very long line linear.
   if (buffer_.size() - end_ < kReadBytes) buffer_.resize(buffer_.size() * 2);
+  before_read_();
   if (!WaitForInput()) {
     next_file_ = files_.size();
     begin_ = end_ = 0;

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,10 @@ class RecordReader {
  public:
   enum class Outcome { kRecord, kBadLine, kEnd, kFailed };
 
-  RecordReader(std::vector<std::string> files, RecordFormat format);
+  // `before_read` is called by Next() before it reads more of a file, which
+  // may take as long as somebody who writes to a pipe likes.
+  RecordReader(std::vector<std::string> files, RecordFormat format,
+               std::function<void()> before_read);
   ~RecordReader();
   RecordReader(const RecordReader&) = delete;
   RecordReader& operator=(const RecordReader&) = delete;
@@ -81,6 +85,7 @@ class RecordReader {
 
   const std::vector<std::string> files_;
   const RecordFormat format_;
+  const std::function<void()> before_read_;
   const int interrupt_descriptor_;  // Readable once Interrupt() was called.
   size_t next_file_ = 0;
   int descriptor_ = -1;  // Of the file before next_file_; -1: none is open.

@@ -33,7 +33,7 @@ target_link_options(paceline_flags INTERFACE -Wl,-z,relro,-z,now)
 if(PACELINE_SANITIZER)
   target_compile_options(paceline_flags INTERFACE
     -fsanitize=${PACELINE_SANITIZER} -fno-omit-frame-pointer
-    $<$<NOT:$<STREQUAL:${PACELINE_SANITIZER},thread>>:-fno-sanitize-recover=all>)
+    -fno-sanitize-recover=all)
   target_link_options(paceline_flags INTERFACE
     -fsanitize=${PACELINE_SANITIZER})
 endif()

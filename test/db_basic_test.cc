@@ -38,6 +38,7 @@ class DBBasicTest : public testing::Test {
 
   TestDirectory directory_;
   const std::string path_ = directory_ / "db";
+  FaultFileSystem files_;
   Options options_;
   TestDatabase database_;
 };
@@ -193,23 +194,22 @@ TEST_F(DBBasicTest, WritersThatWaitWhenTheDatabaseClosesAreTold) {
 }
 
 TEST_F(DBBasicTest, WritersThatRaceWithCloseAreCommittedOrTold) {
-  FaultFileSystem files;
-  options_.file_system = &files;
+  options_.file_system = &files_;
   ASSERT_THAT(database_.Open(options_, path_), IsOk());
-  files.Hold("Sync", ".log");
+  files_.Hold("Sync", ".log");
   constexpr int kWriters = 4;
   std::vector<Status> statuses(kWriters + 1);
   std::vector<std::thread> threads;
   threads.emplace_back(
       [&] { statuses[0] = database_->Put({.sync = true}, "key0", ""); });
-  files.WaitUntilHeld();
+  files_.WaitUntilHeld();
   for (int i = 1; i <= kWriters; ++i) {
     threads.emplace_back([&, i] {
       statuses[i] = database_->Put({}, "key" + std::to_string(i), "");
     });
   }
   std::thread closer([&] { EXPECT_THAT(database_->Close(), IsOk()); });
-  files.Release();
+  files_.Release();
   for (std::thread& thread : threads) thread.join();
   closer.join();
   EXPECT_THAT(statuses[0], IsOk()) << "it ran before Close()";

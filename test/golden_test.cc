@@ -81,7 +81,7 @@ TEST_P(GoldenTest, ReadingEachKeyFindsWhatTheScanFinds) {
 }
 
 TEST_P(GoldenTest, AFailedOpenLeavesTheDatabaseAsItWas) {
-  if (!GetParam().is_error) GTEST_SKIP() << "it opens";
+  if (!GetParam().is_error) return;
   const auto before = ReadDirectory(directory_);
   TestDatabase database;
   EXPECT_THAT(database.Open(options_, directory_),

@@ -357,7 +357,8 @@ class ModelRun {
     ASSERT_THAT(LoadLatestOptions(directory_.path(), FileSystem::Default(),
                                   &db_options, &families),
                 IsOk());
-    EXPECT_EQ(db_options.allow_mmap_writes, options_.allow_mmap_writes);
+    EXPECT_EQ(db_options.allow_concurrent_memtable_write,
+              options_.allow_concurrent_memtable_write);
     std::vector<std::string> names;
     for (const ColumnFamilyDescriptor& family : families) {
       names.push_back(family.name);

@@ -83,11 +83,10 @@ TEST_F(OptionsFileTest, CreateColumnFamilyChecksItsOptions) {
   EXPECT_THAT(database_.CreateFamily("bad"), IsOk()) << "the name is free";
 }
 
+// Those that RocksDB has, too: it must be able to read the file.
 TEST_F(OptionsFileTest, TheFileKeepsTheOptionsOfTheLastOpen) {
   for (const bool flag : {true, false}) {
-    options_.allow_mmap_writes = flag;
     options_.allow_concurrent_memtable_write = flag;
-    options_.visible_before_durable = !flag;
     options_.max_write_batch_group_size_bytes = flag ? 4096 : 8192;
     options_.write_buffer_size = flag ? 100'000 : 200'000;
     options_.wal_recovery_mode =
@@ -100,9 +99,7 @@ TEST_F(OptionsFileTest, TheFileKeepsTheOptionsOfTheLastOpen) {
     ASSERT_THAT(LoadLatestOptions(directory_.path(), FileSystem::Default(),
                                   &loaded, &families),
                 IsOk());
-    EXPECT_EQ(loaded.allow_mmap_writes, flag);
     EXPECT_EQ(loaded.allow_concurrent_memtable_write, flag);
-    EXPECT_EQ(loaded.visible_before_durable, !flag);
     EXPECT_EQ(loaded.max_write_batch_group_size_bytes,
               options_.max_write_batch_group_size_bytes);
     EXPECT_EQ(loaded.wal_recovery_mode, options_.wal_recovery_mode);

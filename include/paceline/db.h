@@ -55,8 +55,7 @@ class DB {
   //   NotSupported     it uses a feature of RocksDB that Paceline has not
   //   IOError          the machine failed
   // After an error `*db` is null and the directory opens as before.
-  static Status Open(const Options& options, const std::string& name,
-                     DB** db);
+  static Status Open(const Options& options, const std::string& name, DB** db);
   static Status Open(const Options& options, const std::string& name,
                      std::unique_ptr<DB>* db);
   // `families` must name every column family of the database. `*handles` gets
@@ -72,8 +71,7 @@ class DB {
   // The same for reading only: takes no lock, changes nothing in the
   // directory, and sees what was committed before the call. Writes fail with
   // NotSupported. `families` may leave column families out.
-  static Status OpenForReadOnly(const Options& options,
-                                const std::string& name,
+  static Status OpenForReadOnly(const Options& options, const std::string& name,
                                 std::unique_ptr<DB>* db);
   static Status OpenForReadOnly(
       const DBOptions& options, const std::string& name,
@@ -93,25 +91,24 @@ class DB {
 
   // Waits for running writes, fails waiting ones with ShutdownInProgress, and
   // releases the directory. Nothing that was committed needs Close() to
-  // survive. Snapshots must have been released and iterators deleted:
-  // otherwise returns Aborted and changes nothing. Later calls return OK.
+  // survive. Snapshots must have been released: otherwise returns Aborted
+  // and changes nothing. Iterators and PinnableSlices may stay; they hold what
+  // they show. Later calls return OK.
   virtual Status Close() = 0;
 
   // Writes. A null family means the default one. All of them return what
   // Write() returns.
   virtual Status Put(const WriteOptions& options, ColumnFamilyHandle* family,
                      const Slice& key, const Slice& value) = 0;
-  virtual Status Delete(const WriteOptions& options,
-                        ColumnFamilyHandle* family, const Slice& key) = 0;
+  virtual Status Delete(const WriteOptions& options, ColumnFamilyHandle* family,
+                        const Slice& key) = 0;
   virtual Status SingleDelete(const WriteOptions& options,
-                              ColumnFamilyHandle* family,
-                              const Slice& key) = 0;
+                              ColumnFamilyHandle* family, const Slice& key) = 0;
   virtual Status DeleteRange(const WriteOptions& options,
                              ColumnFamilyHandle* family, const Slice& begin,
                              const Slice& end) = 0;
-  virtual Status Merge(const WriteOptions& options,
-                       ColumnFamilyHandle* family, const Slice& key,
-                       const Slice& operand) = 0;
+  virtual Status Merge(const WriteOptions& options, ColumnFamilyHandle* family,
+                       const Slice& key, const Slice& operand) = 0;
   Status Put(const WriteOptions& options, const Slice& key,
              const Slice& value) {
     return Put(options, nullptr, key, value);
@@ -143,7 +140,9 @@ class DB {
   //   IOError          the WAL failed, now or before: the text names the first
   //                    cause. If it failed now, only recovery can tell the
   //                    outcome; readers of this DB never see the batch. No
-  //                    write is accepted until Resume() or reopen
+  //                    write is accepted until Resume() or reopen. Or a new
+  //                    WAL could not be begun ("cannot begin a new WAL"):
+  //                    nothing was written, the call may be repeated
   //   ShutdownInProgress  Close() was called; nothing was written
   // `*batch` must not change until Write() returns.
   virtual Status Write(const WriteOptions& options, WriteBatch* batch) = 0;
@@ -156,8 +155,7 @@ class DB {
                      const Slice& key, PinnableSlice* value) = 0;
   Status Get(const ReadOptions& options, ColumnFamilyHandle* family,
              const Slice& key, std::string* value);
-  Status Get(const ReadOptions& options, const Slice& key,
-             std::string* value) {
+  Status Get(const ReadOptions& options, const Slice& key, std::string* value) {
     return Get(options, nullptr, key, value);
   }
 
@@ -172,7 +170,7 @@ class DB {
                                std::vector<std::string>* values);
 
   // An iterator over the family's keys; never null: errors are in its
-  // status(). Delete it before closing the DB.
+  // status(). The caller deletes it; it may outlive the DB.
   virtual Iterator* NewIterator(const ReadOptions& options,
                                 ColumnFamilyHandle* family) = 0;
   Iterator* NewIterator(const ReadOptions& options) {
@@ -205,7 +203,8 @@ class DB {
   virtual Status FlushWAL(bool sync) = 0;
 
   // Stops writes (those with no_slowdown fail) and syncs the WAL, so that the
-  // files in the directory stay as they are until UnlockWAL(). Nests.
+  // files in the directory stay as they are until UnlockWAL(). Nests. Calls
+  // that change column families, and Resume(), may wait for UnlockWAL().
   virtual Status LockWAL() = 0;
   // InvalidArgument if LockWAL() was not called.
   virtual Status UnlockWAL() = 0;
@@ -226,8 +225,8 @@ class DB {
   bool GetProperty(const Slice& property, std::string* value) {
     return GetProperty(nullptr, property, value);
   }
-  virtual bool GetIntProperty(ColumnFamilyHandle* family,
-                              const Slice& property, uint64_t* value) = 0;
+  virtual bool GetIntProperty(ColumnFamilyHandle* family, const Slice& property,
+                              uint64_t* value) = 0;
   bool GetIntProperty(const Slice& property, uint64_t* value) {
     return GetIntProperty(nullptr, property, value);
   }

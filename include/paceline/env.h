@@ -117,8 +117,7 @@ class FileSystem {
   virtual StatusOr<uint64_t> FileSize(const std::string& path) = 0;
   virtual Status RemoveFile(const std::string& path) = 0;
   // Replaces `to` if it exists, atomically.
-  virtual Status RenameFile(const std::string& from,
-                            const std::string& to) = 0;
+  virtual Status RenameFile(const std::string& from, const std::string& to) = 0;
 
   // Keeps every other process, and every other LockFile() call in this one,
   // from locking `path` until the FileLock is destroyed. Creates the file if

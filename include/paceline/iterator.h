@@ -8,8 +8,8 @@
 namespace paceline {
 
 // Sees the column family as it was when the Iterator was made (or as the
-// snapshot in its ReadOptions has it), whatever is written meanwhile. It pins
-// that point in time in memory: delete it before closing the DB.
+// snapshot in its ReadOptions has it), whatever is written meanwhile. It holds
+// that point in time in memory until it is deleted, also beyond the DB's life.
 // Thread-compatible.
 class Iterator {
  public:

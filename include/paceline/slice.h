@@ -18,11 +18,13 @@ namespace paceline {
 class Slice {
  public:
   constexpr Slice() = default;
-  constexpr Slice(const char* data, size_t size) : data_(data), size_(size) {}
+  // A null `data` is taken for "", so that data() is never null.
+  constexpr Slice(const char* data, size_t size)
+      : data_(data != nullptr ? data : ""), size_(size) {}
   Slice(const std::string& bytes)  // NOLINT: implicit, as in the field.
       : data_(bytes.data()), size_(bytes.size()) {}
   constexpr Slice(std::string_view bytes)  // NOLINT: implicit.
-      : data_(bytes.data()), size_(bytes.size()) {}
+      : Slice(bytes.data(), bytes.size()) {}
   constexpr Slice(const char* c_string)  // NOLINT: implicit.
       : data_(c_string), size_(std::string_view(c_string).size()) {}
 

@@ -37,8 +37,8 @@ class [[nodiscard]] Status {
   };
   enum SubCode : uint8_t {
     kNone = 0,
-    kNoSpace = 4,        // IOError: the disk or a quota is full.
-    kPathNotFound = 9,   // IOError: a file or directory is missing.
+    kNoSpace = 4,       // IOError: the disk or a quota is full.
+    kPathNotFound = 9,  // IOError: a file or directory is missing.
   };
 
   Status() = default;
@@ -55,8 +55,7 @@ class [[nodiscard]] Status {
   static Status Corruption(const Slice& text, const Slice& detail = Slice()) {
     return Status(kCorruption, kNone, text, detail);
   }
-  static Status NotSupported(const Slice& text,
-                             const Slice& detail = Slice()) {
+  static Status NotSupported(const Slice& text, const Slice& detail = Slice()) {
     return Status(kNotSupported, kNone, text, detail);
   }
   static Status InvalidArgument(const Slice& text,
@@ -69,8 +68,7 @@ class [[nodiscard]] Status {
   static Status NoSpace(const Slice& text, const Slice& detail = Slice()) {
     return Status(kIOError, kNoSpace, text, detail);
   }
-  static Status PathNotFound(const Slice& text,
-                             const Slice& detail = Slice()) {
+  static Status PathNotFound(const Slice& text, const Slice& detail = Slice()) {
     return Status(kIOError, kPathNotFound, text, detail);
   }
   static Status Incomplete(const Slice& text = Slice(),

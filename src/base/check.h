@@ -16,9 +16,9 @@ namespace paceline {
 
 }  // namespace paceline
 
-#define PL_CHECK(condition)                                     \
-  (static_cast<bool>(condition)                                 \
-       ? static_cast<void>(0)                                   \
+#define PL_CHECK(condition)     \
+  (static_cast<bool>(condition) \
+       ? static_cast<void>(0)   \
        : ::paceline::CheckFailed(__FILE__, __LINE__, #condition))
 
 #ifdef NDEBUG

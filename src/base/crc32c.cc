@@ -40,10 +40,10 @@ uint32_t ExtendPortable(uint32_t crc, const char* data, size_t size) {
   const auto* p = reinterpret_cast<const unsigned char*>(data);
   crc = ~crc;
   for (; size >= 8; size -= 8, p += 8) {
-    uint32_t low = crc ^ (static_cast<uint32_t>(p[0]) |
-                          static_cast<uint32_t>(p[1]) << 8 |
-                          static_cast<uint32_t>(p[2]) << 16 |
-                          static_cast<uint32_t>(p[3]) << 24);
+    uint32_t low =
+        crc ^
+        (static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8 |
+         static_cast<uint32_t>(p[2]) << 16 | static_cast<uint32_t>(p[3]) << 24);
     crc = kTables[7][low & 255] ^ kTables[6][(low >> 8) & 255] ^
           kTables[5][(low >> 16) & 255] ^ kTables[4][low >> 24] ^
           kTables[3][p[4]] ^ kTables[2][p[5]] ^ kTables[1][p[6]] ^

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "paceline/status.h"
+
 #include "src/base/sync.h"
 
 namespace paceline {

@@ -58,8 +58,8 @@ Status& Status::operator=(const Status& other) {
   if (this == &other) return *this;
   code_ = other.code_;
   subcode_ = other.subcode_;
-  message_ = other.message_ ? std::make_unique<std::string>(*other.message_)
-                            : nullptr;
+  message_ =
+      other.message_ ? std::make_unique<std::string>(*other.message_) : nullptr;
   return *this;
 }
 

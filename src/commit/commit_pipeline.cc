@@ -62,8 +62,7 @@ bool CommitPipeline::IsDone(const WriteGroup& group) const {
 
 // Publishing stops at the first group that is not ready; completing does not
 // where groups are published before they are durable.
-CommitPipeline::Completed CommitPipeline::Advance(
-    const WriteGroup* own_group) {
+CommitPipeline::Completed CommitPipeline::Advance(const WriteGroup* own_group) {
   Completed completed;
   bool may_publish = failure_.ok();
   for (WriteGroup* group = oldest_; group != nullptr;) {
@@ -73,8 +72,7 @@ CommitPipeline::Completed CommitPipeline::Advance(
     if (may_publish && !group->is_published) {
       group->is_published = true;
       // Release: readers that see the number see the entries.
-      visible_sequence_->store(group->last_sequence,
-                               std::memory_order_release);
+      visible_sequence_->store(group->last_sequence, std::memory_order_release);
     }
     if (IsDone(*group)) {
       Remove(group);

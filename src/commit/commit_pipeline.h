@@ -7,6 +7,7 @@
 
 #include "paceline/snapshot.h"
 #include "paceline/status.h"
+
 #include "src/base/sync.h"
 #include "src/commit/write_thread.h"
 
@@ -36,8 +37,7 @@ class CommitPipeline {
   };
 
   // `visible_sequence` is advanced under the pipeline's mutex.
-  CommitPipeline(const Config& config,
-                 Atomic<SequenceNumber>* visible_sequence)
+  CommitPipeline(const Config& config, Atomic<SequenceNumber>* visible_sequence)
       : config_(config), visible_sequence_(visible_sequence) {}
 
   // True if no group is in it. Exact for the holder of the leader's role:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "paceline/status.h"
+
 #include "src/commit/write_thread.h"
 
 namespace paceline {

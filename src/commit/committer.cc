@@ -37,8 +37,9 @@ Committer::Committer(const Config& config, CommitTarget* target,
 Status Committer::Commit(Writer* writer) NO_THREAD_SAFETY_ANALYSIS {
   bool leads = write_thread_.JoinBatchGroup(writer);
   // Anything but completion is a call for help; it may have been taken back by
-  // the time it is looked at.
-  while (!leads && writer->state.load(std::memory_order_relaxed) !=
+  // the time it is looked at. Acquire: if it was, and the Writer completed
+  // since, its status is seen.
+  while (!leads && writer->state.load(std::memory_order_acquire) !=
                        Writer::STATE_COMPLETED) {
     HelpLeader(writer);
     leads = write_thread_.AwaitTurn(writer);
@@ -69,11 +70,17 @@ void Committer::CommitAsLeader(Writer* leader) {
   CountGroup(group);
   bool is_alone = !group.needs_sync && pipeline_.is_empty() &&
                   group.batch_bytes < kHandOnEarlyBytes;
-  if (is_alone) {
-    FinishAlone(&group);
-  } else {
+  if (!is_alone) {
     FinishInPipeline(&group);
+    return;
   }
+  // The pipeline may be empty because its groups have just failed; publishing
+  // this one would show them. The latch was set before they left.
+  if (Status s = CheckLatch(); !s.ok()) {
+    FailGroup(&group, s);
+    return;
+  }
+  FinishAlone(&group);
 }
 
 Status Committer::PrepareToLead(Writer* leader) {
@@ -84,15 +91,20 @@ Status Committer::PrepareToLead(Writer* leader) {
   if (is_shut_down_.load(std::memory_order_acquire)) {
     return Status::ShutdownInProgress("the DB is being closed");
   }
-  if (latch_->is_set()) {
-    return Status::IOError("writes are refused after a failure, until Resume()",
-                           latch_->Get().ToString());
-  }
+  if (Status s = CheckLatch(); !s.ok()) return s;
   if (target_->NeedsRoom()) {
     pipeline_.Drain();
+    // A sync that was in flight may have failed.
+    if (Status s = CheckLatch(); !s.ok()) return s;
     return target_->MakeRoom();
   }
   return Status::OK();
+}
+
+Status Committer::CheckLatch() const {
+  if (!latch_->is_set()) return Status::OK();
+  return Status::IOError("writes are refused after a failure, until Resume()",
+                         latch_->Get().ToString());
 }
 
 Status Committer::WaitForRoom(Writer* leader) {
@@ -270,8 +282,7 @@ void Committer::InsertClaimed(WriteGroup* group) {
 
 void Committer::HelpLeader(Writer* helper) {
   uint32_t expected = Writer::STATE_PARALLEL_MEMTABLE_WRITER;
-  if (!helper->state.compare_exchange_strong(expected,
-                                             Writer::STATE_INSERTING,
+  if (!helper->state.compare_exchange_strong(expected, Writer::STATE_INSERTING,
                                              std::memory_order_acq_rel)) {
     return;  // The leader has taken it back, and may have completed us.
   }

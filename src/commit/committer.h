@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "paceline/metrics.h"
+
 #include "src/base/error_latch.h"
 #include "src/commit/commit_pipeline.h"
 #include "src/commit/commit_target.h"
@@ -69,17 +70,16 @@ class Committer {
  private:
   void CommitAsLeader(Writer* leader) RELEASE(WriteThread::write_leader);
   Status PrepareToLead(Writer* leader) REQUIRES(WriteThread::write_leader);
+  // OK, or what writers are told after a failure.
+  [[nodiscard]] Status CheckLatch() const;
   Status WaitForRoom(Writer* leader) REQUIRES(WriteThread::write_leader);
   Status LogGroup(WriteGroup* group) REQUIRES(WriteThread::write_leader);
-  void ValidateAndNumber(WriteGroup* group)
-      REQUIRES(WriteThread::write_leader);
-  void CountGroup(const WriteGroup& group)
-      REQUIRES(WriteThread::write_leader);
+  void ValidateAndNumber(WriteGroup* group) REQUIRES(WriteThread::write_leader);
+  void CountGroup(const WriteGroup& group) REQUIRES(WriteThread::write_leader);
   void FailGroup(WriteGroup* group, const Status& failure)
       RELEASE(WriteThread::write_leader);
   void FinishAlone(WriteGroup* group) RELEASE(WriteThread::write_leader);
-  void FinishInPipeline(WriteGroup* group)
-      RELEASE(WriteThread::write_leader);
+  void FinishInPipeline(WriteGroup* group) RELEASE(WriteThread::write_leader);
   CommitPipeline::Completed SyncForPipeline(WriteGroup* own_group);
 
   void ApplyGroup(WriteGroup* group);

@@ -7,6 +7,13 @@ void WriteController::AddStop() {
   stops_.fetch_add(1, std::memory_order_release);
 }
 
+bool WriteController::AddStopIfStopped() {
+  MutexLock lock(&mutex_);
+  if (stops_.load(std::memory_order_relaxed) == 0) return false;
+  stops_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
 bool WriteController::RemoveStop() {
   MutexLock lock(&mutex_);
   if (stops_.load(std::memory_order_relaxed) == 0) return false;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "paceline/env.h"
+
 #include "src/base/sync.h"
 
 namespace paceline {
@@ -19,6 +20,8 @@ class WriteController {
   }
 
   void AddStop() EXCLUDES(mutex_);
+  // Adds one only if there is one already.
+  bool AddStopIfStopped() EXCLUDES(mutex_);
   // False if there is none.
   bool RemoveStop() EXCLUDES(mutex_);
 

@@ -34,8 +34,7 @@ bool IsWaiting(uint32_t state) {
 uint32_t Spin(const Writer& writer) {
   uint32_t state = writer.state.load(std::memory_order_acquire);
   if (!IsWaiting(state)) return state;
-  if (spinners.fetch_add(1, std::memory_order_relaxed) <
-      ProcessorCount() - 1) {
+  if (spinners.fetch_add(1, std::memory_order_relaxed) < ProcessorCount() - 1) {
     for (int i = 0; i < kSpins && IsWaiting(state); ++i) {
       SpinPause();
       state = writer.state.load(std::memory_order_acquire);
@@ -81,8 +80,7 @@ bool WriteThread::LinkOne(Writer* writer) {
     if (newest == &stall_marker_) {
       if (writer->no_slowdown) {
         writer->status = Status::Incomplete("writes are stalled");
-        writer->state.store(Writer::STATE_COMPLETED,
-                            std::memory_order_relaxed);
+        writer->state.store(Writer::STATE_COMPLETED, std::memory_order_relaxed);
         return false;
       }
       WaitForStallEnd();
@@ -138,8 +136,7 @@ void WriteThread::EnterAsBatchGroupLeader(Writer* leader, WriteGroup* group) {
 
   size_t bytes_max = config_.group_bytes_max;
   if (group->batch_bytes <= bytes_max / 8) {
-    bytes_max =
-        std::min(bytes_max, group->batch_bytes + kSmallGroupSlackBytes);
+    bytes_max = std::min(bytes_max, group->batch_bytes + kSmallGroupSlackBytes);
   }
   // Acquire: the fields of every Writer that is linked are seen.
   Writer* newest = newest_writer_.load(std::memory_order_acquire);

@@ -10,6 +10,7 @@
 #include "paceline/snapshot.h"
 #include "paceline/status.h"
 #include "paceline/write_batch.h"
+
 #include "src/base/sync.h"
 
 namespace paceline {
@@ -158,8 +159,7 @@ class WriteThread {
       TRY_ACQUIRE(true, write_leader) {
     return LinkOne(writer) || AwaitTurn(writer);
   }
-  [[nodiscard]] bool AwaitTurn(Writer* writer)
-      TRY_ACQUIRE(true, write_leader) {
+  [[nodiscard]] bool AwaitTurn(Writer* writer) TRY_ACQUIRE(true, write_leader) {
     return Await(writer) == Writer::STATE_GROUP_LEADER;
   }
 
@@ -182,7 +182,8 @@ class WriteThread {
   static void Complete(Writer* first, size_t count);
   // To be called by a Writer that was completed, before its call returns.
   static void CompleteOthers(Writer* writer) {
-    if (writer->wake_count > 0) Complete(writer->wake_first, writer->wake_count);
+    if (writer->wake_count > 0)
+      Complete(writer->wake_first, writer->wake_count);
   }
 
   // Blocks until the state is neither STATE_INIT nor STATE_PARKED; returns it.

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "paceline/slice.h"
+
 #include "src/format/internal_key.h"
 #include "src/memtable/memtable.h"
 

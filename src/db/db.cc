@@ -17,8 +17,7 @@ Status DB::Get(const ReadOptions& options, ColumnFamilyHandle* family,
 std::vector<Status> DB::MultiGet(const ReadOptions& options,
                                  const std::vector<Slice>& keys,
                                  std::vector<std::string>* values) {
-  std::vector<ColumnFamilyHandle*> families(keys.size(),
-                                            DefaultColumnFamily());
+  std::vector<ColumnFamilyHandle*> families(keys.size(), DefaultColumnFamily());
   return MultiGet(options, families, keys, values);
 }
 

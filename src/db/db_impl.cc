@@ -101,8 +101,7 @@ void DBImpl::Housekeep() {
   if (write_path_ == nullptr) return;
   WriteOptionsFile();
   ManifestState state = versions_->state();
-  RemoveObsoleteFiles(options_.file_system, options_.info_log.get(),
-                      directory_,
+  RemoveObsoleteFiles(options_.file_system, options_.info_log.get(), directory_,
                       {.manifest_number = versions_->manifest_number(),
                        .first_live_log = state.FirstLiveLog()});
 }
@@ -181,9 +180,8 @@ Status DBImpl::Put(const WriteOptions& options, ColumnFamilyHandle* family,
 
 Status DBImpl::Delete(const WriteOptions& options, ColumnFamilyHandle* family,
                       const Slice& key) {
-  return WriteOne(options, [&](WriteBatch* batch) {
-    return batch->Delete(family, key);
-  });
+  return WriteOne(
+      options, [&](WriteBatch* batch) { return batch->Delete(family, key); });
 }
 
 Status DBImpl::SingleDelete(const WriteOptions& options,
@@ -238,8 +236,8 @@ std::vector<Status> DBImpl::MultiGet(
   values->assign(keys.size(), std::string());
   if (families.size() != keys.size()) {
     return std::vector<Status>(
-        keys.size(), Status::InvalidArgument(
-                         "MultiGet needs as many families as keys"));
+        keys.size(),
+        Status::InvalidArgument("MultiGet needs as many families as keys"));
   }
   SequenceNumber sequence = ReadSequence(options);
   std::vector<Status> statuses;
@@ -293,8 +291,8 @@ Status DBImpl::CreateColumnFamily(const ColumnFamilyOptions& options,
   if (state.FamilyIdByName(name)) {
     return Status::InvalidArgument("the column family exists", name);
   }
-  auto family = std::make_shared<ColumnFamily>(state.max_family_id + 1, name,
-                                               options);
+  auto family =
+      std::make_shared<ColumnFamily>(state.max_family_id + 1, name, options);
   {
     WritePath::Exclusive alone(write_path_.get());
     VersionEdit edit;
@@ -311,7 +309,7 @@ Status DBImpl::CreateColumnFamily(const ColumnFamilyOptions& options,
   }
   Log(options_.info_log.get(), "created column family [%s], id %u",
       name.c_str(), family->id());
-  WriteOptionsFile();
+  Housekeep();
   *handle = NewHandle(std::move(family));
   return Status::OK();
 }
@@ -340,6 +338,7 @@ Status DBImpl::DropColumnFamily(ColumnFamilyHandle* handle) {
   }
   Log(options_.info_log.get(), "dropped column family [%s], id %u",
       (*family)->name().c_str(), id);
+  Housekeep();
   return Status::OK();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "paceline/db.h"
+
 #include "src/base/sync.h"
 #include "src/db/snapshot_list.h"
 #include "src/db/write_path.h"
@@ -67,11 +68,10 @@ class DBImpl final : public DB {
   Status Write(const WriteOptions& options, WriteBatch* batch) override;
   Status Get(const ReadOptions& options, ColumnFamilyHandle* family,
              const Slice& key, PinnableSlice* value) override;
-  std::vector<Status> MultiGet(
-      const ReadOptions& options,
-      const std::vector<ColumnFamilyHandle*>& families,
-      const std::vector<Slice>& keys,
-      std::vector<std::string>* values) override;
+  std::vector<Status> MultiGet(const ReadOptions& options,
+                               const std::vector<ColumnFamilyHandle*>& families,
+                               const std::vector<Slice>& keys,
+                               std::vector<std::string>* values) override;
   Iterator* NewIterator(const ReadOptions& options,
                         ColumnFamilyHandle* family) override;
   const Snapshot* GetSnapshot() override;

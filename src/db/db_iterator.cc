@@ -146,9 +146,7 @@ void DBIterator::FindNextKey(bool skips_key) {
   Invalidate();
 }
 
-void DBIterator::PassOverKey() {
-  SeekInternal(key_, 0, ValueType::kDeletion);
-}
+void DBIterator::PassOverKey() { SeekInternal(key_, 0, ValueType::kDeletion); }
 
 // Collects the operands and the value below them, and leaves entries_ behind
 // what it has used.
@@ -230,8 +228,8 @@ bool DBIterator::ResolveBackward() {
 SequenceNumber DBIterator::CoveringSequence(const Slice& user_key) const {
   SequenceNumber covering = 0;
   for (const auto& fragments : source_.tombstones) {
-    covering = std::max(covering, fragments->CoveringSequence(
-                                      user_key, source_.sequence));
+    covering = std::max(
+        covering, fragments->CoveringSequence(user_key, source_.sequence));
   }
   return covering;
 }

@@ -8,6 +8,7 @@
 
 #include "paceline/env.h"
 #include "paceline/iterator.h"
+
 #include "src/format/internal_iterator.h"
 #include "src/memtable/range_tombstones.h"
 #include "src/version/column_family.h"

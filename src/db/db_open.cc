@@ -64,6 +64,9 @@ class Opener {
   Status CheckListed() const;
   Status Replay();
   Status MarkNumbersUsed();
+  // Makes what was recovered durable, in files of this process's own making.
+  // After a crash the WALs cannot be trusted to be on the device, whatever
+  // reading them gives; the next sync of a new one would not cover them.
   Status InstallState();
   Status CreateMissingFamilies();
 
@@ -78,6 +81,7 @@ class Opener {
   bool is_new_ = false;
   FamiliesById by_id_;
   ReplayResult replayed_;
+  bool was_closed_ = false;
 };
 
 Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
@@ -163,8 +167,8 @@ Status Opener::OpenInfoLog() {
   if (!exists.ok()) return exists.status();
   if (*exists) {
     Status s = file_system_->RenameFile(
-        path, OldInfoLogFileName(opened_.directory,
-                                 options.clock->NowMicros()));
+        path,
+        OldInfoLogFileName(opened_.directory, options.clock->NowMicros()));
     if (!s.ok()) return s;
   }
   auto file = file_system_->NewWritableFile(path, {});
@@ -182,8 +186,7 @@ Status Opener::ReadOrCreateManifest() {
   if (!exists.ok()) return exists.status();
   if (!*exists) {
     if (opened_.is_read_only || !options.create_if_missing) {
-      return Status::InvalidArgument("there is no database",
-                                     opened_.directory);
+      return Status::InvalidArgument("there is no database", opened_.directory);
     }
     return PrepareNewDatabase();
   }
@@ -211,15 +214,14 @@ Status Opener::PrepareNewDatabase() {
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     std::optional<ParsedFileName> parsed = ParseFileName(name);
-    if (parsed && (parsed->type == FileType::kWal ||
-                   parsed->type == FileType::kTable)) {
+    if (parsed &&
+        (parsed->type == FileType::kWal || parsed->type == FileType::kTable)) {
       return Status::Corruption(
           "CURRENT is missing, but the directory holds a database's files",
           opened_.directory + "/" + name);
     }
   }
-  return WriteAndRename(file_system_,
-                        TemporaryFileName(opened_.directory, 0),
+  return WriteAndRename(file_system_, TemporaryFileName(opened_.directory, 0),
                         IdentityFileName(opened_.directory),
                         state_.database_id);
 }
@@ -253,12 +255,12 @@ Status Opener::MatchFamilies() {
 Status Opener::CheckListed() const {
   for (const auto& [id, known] : state_.families) {
     if (OptionsOf(known.name) == nullptr && !opened_.is_read_only) {
-      return Status::InvalidArgument(
-          "column family exists and is not listed", known.name);
+      return Status::InvalidArgument("column family exists and is not listed",
+                                     known.name);
     }
   }
-  bool creates = opened_.options.create_missing_column_families &&
-                 !opened_.is_read_only;
+  bool creates =
+      opened_.options.create_missing_column_families && !opened_.is_read_only;
   for (const ColumnFamilyDescriptor& family : families_) {
     if (!state_.FamilyIdByName(family.name) && !creates) {
       return Status::InvalidArgument("column family does not exist",
@@ -269,12 +271,14 @@ Status Opener::CheckListed() const {
 }
 
 Status Opener::Replay() {
-  auto replayed =
-      ReplayWals(file_system_, logger(), opened_.directory,
-                 opened_.options.wal_recovery_mode, state_, by_id_);
+  auto replayed = ReplayWals(file_system_, logger(), opened_.directory,
+                             opened_.options.wal_recovery_mode, state_, by_id_);
   if (!replayed.ok()) return replayed.status();
   replayed_ = *replayed;
-  state_.last_sequence = replayed_.last_sequence;
+  // Close() leaves the last sequence number in the MANIFEST once everything is
+  // on the device.
+  was_closed_ =
+      replayed_.is_clean && replayed_.last_sequence == state_.last_sequence;
   opened_.last_sequence = replayed_.last_sequence;
   return Status::OK();
 }
@@ -297,12 +301,14 @@ Status Opener::InstallState() {
   Status s = MarkNumbersUsed();
   if (s.ok()) s = opened_.versions->BeginManifest();
   if (!s.ok()) return s;
-  if (!replayed_.is_clean || replayed_.wals > kWalsMerged) {
+  if (!was_closed_ || replayed_.wals > kWalsMerged) {
     ColumnFamilySet::Families families;
     for (const auto& [id, family] : by_id_) families.push_back(family);
-    s = CheckpointWals(file_system_, opened_.directory,
-                       opened_.versions.get(), families);
-    Log(logger(), "merged %zu WALs into one: %s", replayed_.wals,
+    s = CheckpointWals(file_system_, opened_.directory, opened_.versions.get(),
+                       families,
+                       {.last_sequence = replayed_.last_sequence,
+                        .keeps_old_wals = !replayed_.is_clean});
+    Log(logger(), "wrote %zu WALs into a new one: %s", replayed_.wals,
         s.ToString().c_str());
     if (!s.ok()) return s;
   }
@@ -356,8 +362,8 @@ Status DB::Open(const DBOptions& options, const std::string& name,
                 const Descriptors& families,
                 std::vector<ColumnFamilyHandle*>* handles,
                 std::unique_ptr<DB>* db) {
-  return OpenDatabase(options, name, families, /*is_read_only=*/false,
-                      handles, db);
+  return OpenDatabase(options, name, families, /*is_read_only=*/false, handles,
+                      db);
 }
 
 Status DB::Open(const DBOptions& options, const std::string& name,
@@ -383,8 +389,7 @@ Status DB::OpenForReadOnly(const DBOptions& options, const std::string& name,
                       db);
 }
 
-Status DB::ListColumnFamilies(const DBOptions& options,
-                              const std::string& name,
+Status DB::ListColumnFamilies(const DBOptions& options, const std::string& name,
                               std::vector<std::string>* families) {
   families->clear();
   auto manifest = ReadManifest(options.file_system, name);

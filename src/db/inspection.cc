@@ -13,8 +13,7 @@ namespace paceline {
 
 StatusOr<std::vector<ColumnFamilyInfo>> ReadColumnFamilyInfo(
     FileSystem* file_system, const std::string& directory) {
-  StatusOr<ReadManifestResult> manifest =
-      ReadManifest(file_system, directory);
+  StatusOr<ReadManifestResult> manifest = ReadManifest(file_system, directory);
   if (!manifest.ok()) return manifest.status();
   std::vector<ColumnFamilyInfo> infos;
   for (const auto& [id, family] : manifest->state.families) {
@@ -58,8 +57,7 @@ Status ReadWal(FileSystem* file_system, const std::string& path,
   }
   if (read == LogReader::Result::kError) {
     if (!reader.status().IsCorruption()) return reader.status();
-    on_damage(
-        {path, reader.offset(), std::string(reader.status().message())});
+    on_damage({path, reader.offset(), std::string(reader.status().message())});
   }
   return Status::OK();
 }
@@ -81,8 +79,8 @@ Status ReadWals(FileSystem* file_system, const std::string& directory,
   }
   std::sort(logs.begin(), logs.end());
   for (uint64_t log : logs) {
-    Status s = ReadWal(file_system, WalFileName(directory, log), log,
-                       on_record, on_damage);
+    Status s = ReadWal(file_system, WalFileName(directory, log), log, on_record,
+                       on_damage);
     if (!s.ok()) return s;
   }
   return Status::OK();

@@ -34,7 +34,7 @@ struct WalRecord {
   uint64_t offset = 0;    // Of its first header in the file.
   uint64_t sequence = 0;  // Of its first counted entry.
   uint32_t count = 0;
-  std::string contents;   // As a WriteBatch; not checked yet.
+  std::string contents;  // As a WriteBatch; not checked yet.
 };
 
 // Damage that was met in a WAL; what follows it in that file is not read.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "paceline/utilities/options_util.h"
+
 #include "src/format/file_name.h"
 #include "src/version/manifest_state.h"
 
@@ -100,8 +101,7 @@ std::map<std::string, std::string> ParseObject(std::string_view value) {
       fields[std::string(Trim(field.substr(0, equals)))] =
           field.substr(equals + 1);
     }
-    value.remove_prefix(end == std::string_view::npos ? value.size()
-                                                      : end + 1);
+    value.remove_prefix(end == std::string_view::npos ? value.size() : end + 1);
   }
   return fields;
 }
@@ -199,9 +199,8 @@ std::string_view WithoutComment(std::string_view line) {
 
 }  // namespace
 
-std::string OptionsToText(
-    const DBOptions& db_options,
-    const std::vector<ColumnFamilyDescriptor>& families) {
+std::string OptionsToText(const DBOptions& db_options,
+                          const std::vector<ColumnFamilyDescriptor>& families) {
   std::string text =
       "# The options of the last open, in RocksDB's format. Informative: "
       "nothing\n# here is read when the database is opened through the API.\n\n"
@@ -211,9 +210,10 @@ std::string OptionsToText(
           std::to_string(db_options.max_write_batch_group_size_bytes));
   AddLine(&text, "allow_concurrent_memtable_write",
           db_options.allow_concurrent_memtable_write);
-  AddLine(&text, "wal_recovery_mode",
-          std::string(kRecoveryModes[static_cast<size_t>(
-              db_options.wal_recovery_mode)]));
+  AddLine(
+      &text, "wal_recovery_mode",
+      std::string(
+          kRecoveryModes[static_cast<size_t>(db_options.wal_recovery_mode)]));
   for (const ColumnFamilyDescriptor& family : families) {
     std::string name = EscapeName(family.name);
     text += "\n[CFOptions \"" + name + "\"]\n";

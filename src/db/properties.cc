@@ -49,8 +49,7 @@ const std::map<std::string, FamilyProperty, std::less<>>& FamilyProperties() {
           {"rocksdb.size-all-mem-tables", sum(true, true, Memory)},
           {"rocksdb.num-entries-active-mem-table", sum(true, false, Entries)},
           {"rocksdb.num-entries-imm-mem-tables", sum(false, true, Entries)},
-          {"rocksdb.num-deletes-active-mem-table",
-           sum(true, false, Deletions)},
+          {"rocksdb.num-deletes-active-mem-table", sum(true, false, Deletions)},
           {"rocksdb.num-deletes-imm-mem-tables", sum(false, true, Deletions)},
           {"rocksdb.estimate-num-keys", [](const SuperVersion& version) {
              // A deletion is an entry and takes another one away.

@@ -21,8 +21,8 @@ class KeyLookup {
   // Sources must come newest first. True if older ones are needed.
   bool LookIn(const MemTable& memtable) {
     if (auto fragments = memtable.range_tombstones().Fragments()) {
-      covering_ = std::max(covering_, fragments->CoveringSequence(
-                                          user_key_, snapshot_));
+      covering_ = std::max(covering_,
+                           fragments->CoveringSequence(user_key_, snapshot_));
     }
     memtable.VisitVersions(
         user_key_, snapshot_,
@@ -79,10 +79,10 @@ Status ReadView::Get(const Slice& user_key, PinnableSlice* value) const {
   }
   if (!lookup.operands().empty()) {
     std::reverse(lookup.operands().begin(), lookup.operands().end());
-    Status s = ApplyMerge(family_->options().merge_operator.get(),
-                          logger_.get(), user_key,
-                          lookup.has_base() ? &lookup.base() : nullptr,
-                          lookup.operands(), value->GetSelf());
+    Status s =
+        ApplyMerge(family_->options().merge_operator.get(), logger_.get(),
+                   user_key, lookup.has_base() ? &lookup.base() : nullptr,
+                   lookup.operands(), value->GetSelf());
     if (s.ok()) value->PinSelf();
     return s;
   }

@@ -7,6 +7,7 @@
 #include "paceline/env.h"
 #include "paceline/iterator.h"
 #include "paceline/options.h"
+
 #include "src/version/column_family.h"
 
 namespace paceline {

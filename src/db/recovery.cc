@@ -140,6 +140,16 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
         s.message()));
   }
   BatchReader batch(record);
+  bool is_hole = reader.follows_zero_fill() &&
+                 batch.sequence() != expected_sequence_ &&
+                 mode_ != WALRecoveryMode::kSkipAnyCorruptedRecords;
+  if (is_hole) {
+    *goes_on = false;
+    return OnDamage(Status::Corruption(
+        reader.path() + " at offset " + std::to_string(reader.offset()),
+        "records are missing in front of sequence " +
+            std::to_string(batch.sequence())));
+  }
   *goes_on = MayContinue(reader, batch.sequence());
   if (!*goes_on) return Status::OK();
   InsertBatch(record, batch.sequence(), &sink_);

@@ -9,6 +9,7 @@
 
 #include "paceline/env.h"
 #include "paceline/options.h"
+
 #include "src/version/column_family.h"
 #include "src/version/manifest_state.h"
 

@@ -5,6 +5,7 @@
 #include <list>
 
 #include "paceline/snapshot.h"
+
 #include "src/base/check.h"
 #include "src/base/sync.h"
 

@@ -52,10 +52,9 @@ std::vector<Entry> CollectEntries(
       collect(family->id(), *sealed);
     }
   }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) {
-              return a.sequence < b.sequence;
-            });
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.sequence < b.sequence;
+  });
   return entries;
 }
 
@@ -146,9 +145,8 @@ Status WriteEntries(FileSystem* file_system, const std::string& path,
   return s;
 }
 
-// The files stay readable there for whoever wants to look into a loss.
-Status ArchiveWals(FileSystem* file_system, const std::string& directory,
-                   uint64_t first_live) {
+Status RetireOldWals(FileSystem* file_system, const std::string& directory,
+                     uint64_t first_live, bool keeps_them) {
   StatusOr<std::vector<std::string>> names =
       file_system->ListDirectory(directory);
   if (!names.ok()) return names.status();
@@ -160,11 +158,17 @@ Status ArchiveWals(FileSystem* file_system, const std::string& directory,
         parsed->number >= first_live) {
       continue;
     }
-    Status s = has_archive ? Status::OK()
-                           : file_system->CreateDirectory(archive);
-    if (!s.ok()) return s;
-    has_archive = true;
-    s = file_system->RenameFile(directory + "/" + name, archive + "/" + name);
+    Status s;
+    if (!keeps_them) {
+      s = file_system->RemoveFile(directory + "/" + name);
+    } else {
+      if (!has_archive) s = file_system->CreateDirectory(archive);
+      has_archive = true;
+      if (s.ok()) {
+        s = file_system->RenameFile(directory + "/" + name,
+                                    archive + "/" + name);
+      }
+    }
     if (!s.ok()) return s;
   }
   return Status::OK();
@@ -193,7 +197,8 @@ std::shared_ptr<MemTable> CopyMemTable(const MemTable& memtable,
 
 Status CheckpointWals(FileSystem* file_system, const std::string& directory,
                       VersionSet* versions,
-                      const ColumnFamilySet::Families& families) {
+                      const ColumnFamilySet::Families& families,
+                      const CheckpointOptions& options) {
   uint64_t number = versions->NewFileNumber();
   std::string temporary = TemporaryFileName(directory, number);
   Status s = WriteEntries(file_system, temporary, families);
@@ -210,16 +215,13 @@ Status CheckpointWals(FileSystem* file_system, const std::string& directory,
   s = file_system->SyncDirectory(directory);
   if (!s.ok()) return s;
 
-  std::vector<VersionEdit> edits;
-  for (const auto& family : families) {
-    VersionEdit edit;
-    edit.family_id = family->id();
-    edit.log_number = number;
-    edits.push_back(std::move(edit));
-  }
-  s = versions->LogAndApply(edits);
+  VersionEdit edit;
+  edit.log_number = number;
+  edit.min_log_number_to_keep = number;
+  edit.last_sequence = options.last_sequence;
+  s = versions->LogAndApply({edit});
   if (!s.ok()) return s;
-  return ArchiveWals(file_system, directory, number);
+  return RetireOldWals(file_system, directory, number, options.keeps_old_wals);
 }
 
 }  // namespace paceline

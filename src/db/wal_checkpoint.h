@@ -1,6 +1,7 @@
-// Replaces the WALs by one that holds exactly what the memtables hold: after
-// damage, so that it is not met again, and after a failure, so that what failed
-// does not come back.
+// Replaces the WALs by one that holds exactly what the memtables hold: after a
+// crash, because what was read back may be in the page cache only; after
+// damage, so that it is not met again; and after a failure, so that what
+// failed does not come back.
 
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "paceline/env.h"
+
 #include "src/version/column_family.h"
 #include "src/version/version_set.h"
 
@@ -19,12 +21,21 @@ std::shared_ptr<MemTable> CopyMemTable(const MemTable& memtable,
                                        SequenceNumber sequence,
                                        const Comparator* comparator);
 
-// Writes every entry of `families` into a new WAL, makes it durable, records
-// in the MANIFEST that older WALs are not needed, and moves those into the
-// archive directory. Until the MANIFEST says so the old WALs count; replaying
+struct CheckpointOptions {
+  // Recorded in the MANIFEST: no sequence number up to it is given again.
+  SequenceNumber last_sequence = 0;
+  // Moves the old WALs into the archive directory instead of removing them,
+  // for whoever wants to look into a loss.
+  bool keeps_old_wals = false;
+};
+
+// Writes every entry of `families` into a new WAL, makes it durable, and
+// records in the MANIFEST that older WALs are not needed. This is one record,
+// so a crash leaves either all the old WALs or the new one in force; replaying
 // both gives the same entries. Nothing may be written meanwhile.
 Status CheckpointWals(FileSystem* file_system, const std::string& directory,
                       VersionSet* versions,
-                      const ColumnFamilySet::Families& families);
+                      const ColumnFamilySet::Families& families,
+                      const CheckpointOptions& options);
 
 }  // namespace paceline

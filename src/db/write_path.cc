@@ -61,14 +61,13 @@ WritePath::WritePath(const DBOptions& options, std::string directory,
       families_(families),
       logger_(logger),
       controller_(options.clock),
-      wals_({.file_system = options.file_system,
-             .directory = directory_,
-             .preallocate_bytes = kWalWindowBytes,
-             .allow_mmap = options.allow_mmap_writes,
-             .new_file_number = [versions] {
-               return versions->NewFileNumber();
-             },
-             .latch = &latch_}),
+      wals_(
+          {.file_system = options.file_system,
+           .directory = directory_,
+           .preallocate_bytes = kWalWindowBytes,
+           .allow_mmap = options.allow_mmap_writes,
+           .new_file_number = [versions] { return versions->NewFileNumber(); },
+           .latch = &latch_}),
       committer_(CommitterConfig(options), this, &latch_, &controller_) {}
 
 WritePath::~WritePath() = default;
@@ -92,7 +91,12 @@ Status WritePath::Open(SequenceNumber last_sequence) {
 Status WritePath::Close() {
   committer_.Shutdown();
   Exclusive alone(this);
-  return wals_.Close();
+  Status s = wals_.Close();
+  if (!s.ok() || latch_.is_set()) return s;
+  // Tells the next open that everything up to here is on the device.
+  VersionEdit edit;
+  edit.last_sequence = committer_.last_sequence();
+  return versions_->LogAndApply({edit});
 }
 
 void WritePath::AddFamily(std::shared_ptr<ColumnFamily> family) {
@@ -178,7 +182,11 @@ bool WritePath::NeedsRoom() const {
 Status WritePath::MakeRoom() {
   uint64_t full_wal = wals_.tail_number();
   Status s = wals_.Switch();
-  if (!s.ok()) return s;
+  if (!s.ok()) {
+    return s.IsNoSpace()
+               ? Status::NoSpace("cannot begin a new WAL", s.message())
+               : Status::IOError("cannot begin a new WAL", s.message());
+  }
   seal_requested_.store(false, std::memory_order_relaxed);
   for (auto& [id, family] : live_families_) {
     size_t used = family->mutable_memtable()->UsedBytes();
@@ -222,7 +230,9 @@ Status WritePath::SyncWAL() {
 }
 
 Status WritePath::LockWAL() {
-  {
+  // Where writes are stopped already, waiting in line for the leader's role
+  // could mean waiting for a writer that waits for UnlockWAL().
+  if (!controller_.AddStopIfStopped()) {
     Exclusive alone(this);
     controller_.AddStop();
   }
@@ -261,8 +271,9 @@ Status WritePath::Mend() {
         *family->mutable_memtable(), visible, family->options().comparator));
   }
   wals_.Abandon();
-  Status s = CheckpointWals(options_.file_system, directory_, versions_,
-                            families);
+  Status s = CheckpointWals(
+      options_.file_system, directory_, versions_, families,
+      {.last_sequence = committer_.last_sequence(), .keeps_old_wals = true});
   if (s.ok()) s = wals_.Start();
   if (s.ok()) committer_.ClearFailure();
   return s;

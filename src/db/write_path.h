@@ -11,6 +11,7 @@
 #include "paceline/metrics.h"
 #include "paceline/options.h"
 #include "paceline/write_batch.h"
+
 #include "src/base/error_latch.h"
 #include "src/commit/committer.h"
 #include "src/version/column_family.h"
@@ -30,7 +31,8 @@ class WritePath final : private CommitTarget {
 
   // Begins the first WAL. Nothing may have been written before.
   Status Open(SequenceNumber last_sequence);
-  // Fails waiting and later writes, waits for running ones, closes the WALs.
+  // Fails waiting and later writes, waits for running ones, closes the WALs,
+  // and records that everything is durable.
   Status Close();
 
   // See DB::Write().

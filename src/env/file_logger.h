@@ -6,6 +6,7 @@
 #include <string>
 
 #include "paceline/env.h"
+
 #include "src/base/sync.h"
 
 namespace paceline {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "paceline/env.h"
+
 #include "src/base/sync.h"
 #include "src/env/posix_error.h"
 #include "src/env/posix_writable_file.h"

@@ -262,8 +262,9 @@ void MappedWritableFile::PrepareAhead() {
 }
 
 void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
-  uint64_t begin = std::max({touched_to_, window.offset,
-                             (tail + kPageBytes - 1) / kPageBytes * kPageBytes});
+  uint64_t begin =
+      std::max({touched_to_, window.offset,
+                (tail + kPageBytes - 1) / kPageBytes * kPageBytes});
   uint64_t end = std::min(tail / kPageBytes * kPageBytes + kTouchAheadBytes,
                           window.offset + window_bytes_);
   if (begin >= end) return;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "paceline/env.h"
+
 #include "src/base/sync.h"
 
 namespace paceline {
@@ -50,8 +51,9 @@ class MappedWritableFile final : public WritableFile {
  public:
   // Takes over `fd`, which is closed on an error. NotSupported if the file
   // system cannot allocate space.
-  static StatusOr<std::unique_ptr<WritableFile>> Create(
-      const std::string& path, int fd, uint64_t window_bytes);
+  static StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path,
+                                                        int fd,
+                                                        uint64_t window_bytes);
   ~MappedWritableFile() override;
 
   using WritableFile::Append;

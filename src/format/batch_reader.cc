@@ -75,9 +75,9 @@ bool HasValue(ValueType type) {
 BatchReader::BatchReader(const Slice& batch) : batch_(batch), rest_(batch) {
   if (!GetFixed64(&rest_, &sequence_) || !GetFixed32(&rest_, &count_)) {
     rest_.clear();
-    status_ = Status::Corruption(
-        "write batch of " + std::to_string(batch.size()) +
-        " bytes is shorter than its header");
+    status_ =
+        Status::Corruption("write batch of " + std::to_string(batch.size()) +
+                           " bytes is shorter than its header");
   }
 }
 
@@ -97,8 +97,8 @@ bool BatchReader::Next(BatchEntry* entry) {
     return true;
   }
   if (const char* feature = UnsupportedName(tag)) {
-    status_ = Status::NotSupported("write batch uses a feature of RocksDB",
-                                   feature);
+    status_ =
+        Status::NotSupported("write batch uses a feature of RocksDB", feature);
     return false;
   }
   return Malformed("unknown tag");
@@ -134,10 +134,10 @@ Status ValidateBatch(const Slice& batch) {
   }
   if (!reader.status().ok()) return reader.status();
   if (reader.updates_seen() != reader.count()) {
-    return Status::Corruption(
-        "malformed write batch",
-        "holds " + std::to_string(reader.updates_seen()) +
-            " entries, its header counts " + std::to_string(reader.count()));
+    return Status::Corruption("malformed write batch",
+                              "holds " + std::to_string(reader.updates_seen()) +
+                                  " entries, its header counts " +
+                                  std::to_string(reader.count()));
   }
   return Status::OK();
 }

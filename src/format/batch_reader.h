@@ -12,6 +12,7 @@
 #include "paceline/slice.h"
 #include "paceline/snapshot.h"
 #include "paceline/status.h"
+
 #include "src/format/internal_key.h"
 
 namespace paceline {

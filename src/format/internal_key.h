@@ -14,6 +14,7 @@
 #include "paceline/comparator.h"
 #include "paceline/slice.h"
 #include "paceline/snapshot.h"
+
 #include "src/base/coding.h"
 
 namespace paceline {

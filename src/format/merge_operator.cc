@@ -31,8 +31,7 @@ bool AssociativeMergeOperator::FullMergeV2(const MergeOperationInput& in,
   return true;
 }
 
-bool AssociativeMergeOperator::PartialMerge(const Slice& key,
-                                            const Slice& left,
+bool AssociativeMergeOperator::PartialMerge(const Slice& key, const Slice& left,
                                             const Slice& right,
                                             std::string* new_value,
                                             Logger* logger) const {
@@ -62,9 +61,8 @@ class StringAppendOperator final : public MergeOperator {
     return true;
   }
 
-  bool PartialMerge(const Slice& /*key*/, const Slice& left,
-                    const Slice& right, std::string* new_value,
-                    Logger* /*logger*/) const override {
+  bool PartialMerge(const Slice& /*key*/, const Slice& left, const Slice& right,
+                    std::string* new_value, Logger* /*logger*/) const override {
     new_value->assign(left.data(), left.size());
     *new_value += delimiter_;
     new_value->append(right.data(), right.size());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "paceline/db.h"
+
 #include "src/base/coding.h"
 #include "src/format/batch_reader.h"
 
@@ -30,8 +31,7 @@ uint64_t TagLength(uint32_t family_id) {
 
 void PutTag(std::string* to, uint32_t family_id, BatchTag default_tag,
             BatchTag family_tag) {
-  to->push_back(
-      static_cast<char>(family_id == 0 ? default_tag : family_tag));
+  to->push_back(static_cast<char>(family_id == 0 ? default_tag : family_tag));
   if (family_id != 0) PutVarint32(to, family_id);
 }
 
@@ -60,8 +60,7 @@ WriteBatch::WriteBatch(std::string serialized)
       has_merges_(true) {}
 
 template <typename AppendPieces>
-Status WriteBatch::AddEntry(uint64_t bytes, bool counted,
-                            AppendPieces append) {
+Status WriteBatch::AddEntry(uint64_t bytes, bool counted, AppendPieces append) {
   if (!is_well_formed_) {
     Status s = ValidateBatch(rep_);
     if (!s.ok()) return s;
@@ -85,8 +84,8 @@ Status WriteBatch::AddEntry(uint64_t bytes, bool counted,
 // Adds an update of one or two strings. Kept in one place so that every kind
 // has the same checks.
 Status WriteBatch::AddUpdate(const UpdateTags& tags,
-                             const ColumnFamilyHandle* family,
-                             const Slice& key, const Slice* value) {
+                             const ColumnFamilyHandle* family, const Slice& key,
+                             const Slice* value) {
   uint32_t family_id = FamilyId(family);
   Status s = CheckStringSize(key, "key is too large");
   if (s.ok() && value != nullptr) {
@@ -118,8 +117,7 @@ Status WriteBatch::Delete(ColumnFamilyHandle* family, const Slice& key) {
                    family, key, nullptr);
 }
 
-Status WriteBatch::SingleDelete(ColumnFamilyHandle* family,
-                                const Slice& key) {
+Status WriteBatch::SingleDelete(ColumnFamilyHandle* family, const Slice& key) {
   return AddUpdate({static_cast<uint8_t>(BatchTag::kSingleDeletion),
                     static_cast<uint8_t>(BatchTag::kFamilySingleDeletion)},
                    family, key, nullptr);
@@ -164,12 +162,10 @@ Status WriteBatch::Append(const WriteBatch& other) {
   }
   Slice entries(other.rep_);
   entries.remove_prefix(kBatchHeaderBytes);
-  Status s = AddEntry(entries.size(), /*counted=*/false,
-                      [&](std::string* rep) {
-                        // `other` may be this batch.
-                        rep->append(other.rep_, kBatchHeaderBytes,
-                                    entries.size());
-                      });
+  Status s = AddEntry(entries.size(), /*counted=*/false, [&](std::string* rep) {
+    // `other` may be this batch.
+    rep->append(other.rep_, kBatchHeaderBytes, entries.size());
+  });
   if (!s.ok()) return s;
   EncodeFixed<uint32_t>(rep_.data() + 8, count + other_count);
   has_other_families_ = has_other_families_ || other.has_other_families_;

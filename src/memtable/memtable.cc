@@ -12,8 +12,8 @@ class MemTableIterator final : public InternalIterator {
   void SeekToFirst() override { node_ = list_->First(); }
   void SeekToLast() override { node_ = list_->Last(); }
   void Seek(const Slice& target) override {
-    node_ = list_->FindGreaterOrEqual(ExtractUserKey(target),
-                                      ExtractTag(target));
+    node_ =
+        list_->FindGreaterOrEqual(ExtractUserKey(target), ExtractTag(target));
   }
   void SeekForPrev(const Slice& target) override {
     Seek(target);
@@ -45,11 +45,10 @@ MemTable::MemTable(const Comparator* user_comparator)
 
 bool MemTable::Add(SequenceNumber sequence, ValueType type,
                    const Slice& user_key, const Slice& value) {
-  if (type == ValueType::kRangeDeletion) {
-    range_tombstones_.Add(user_key, value, sequence);
-  } else if (!list_.Insert(user_key, PackTag(sequence, type), value)) {
-    return false;
-  }
+  bool is_new = type == ValueType::kRangeDeletion
+                    ? range_tombstones_.Add(user_key, value, sequence)
+                    : list_.Insert(user_key, PackTag(sequence, type), value);
+  if (!is_new) return false;
   entries_.fetch_add(1, std::memory_order_relaxed);
   if (type != ValueType::kValue && type != ValueType::kMerge) {
     deletions_.fetch_add(1, std::memory_order_relaxed);

@@ -46,8 +46,7 @@ FragmentedRangeTombstones::FragmentedRangeTombstones(
                                   const RangeTombstone* b) {
     return comparator->Compare(a->end, b->end) < 0;
   };
-  std::multiset<const RangeTombstone*, decltype(ends_before)> open(
-      ends_before);
+  std::multiset<const RangeTombstone*, decltype(ends_before)> open(ends_before);
   size_t next = 0;
   for (size_t i = 0; i + 1 < points.size(); ++i) {
     while (!open.empty() &&
@@ -80,18 +79,28 @@ SequenceNumber FragmentedRangeTombstones::CoveringSequence(
       comparator_->Compare(user_key, fragment->begin) < 0) {
     return 0;
   }
-  auto newest = std::lower_bound(fragment->sequences.begin(),
-                                 fragment->sequences.end(), snapshot,
-                                 std::greater<>());
+  auto newest =
+      std::lower_bound(fragment->sequences.begin(), fragment->sequences.end(),
+                       snapshot, std::greater<>());
   return newest == fragment->sequences.end() ? 0 : *newest;
 }
 
-void RangeTombstoneSet::Add(const Slice& begin, const Slice& end,
+bool RangeTombstoneSet::Add(const Slice& begin, const Slice& end,
                             SequenceNumber sequence) {
-  if (comparator_->Compare(begin, end) >= 0) return;
+  if (comparator_->Compare(begin, end) >= 0) return true;
   MutexLock lock(&mutex_);
+  // Numbers nearly always grow, so the search is rare.
+  auto is_same = [sequence](const RangeTombstone& tombstone) {
+    return tombstone.sequence == sequence;
+  };
+  if (sequence <= newest_sequence_ &&
+      std::any_of(tombstones_.begin(), tombstones_.end(), is_same)) {
+    return false;
+  }
+  newest_sequence_ = std::max(newest_sequence_, sequence);
   tombstones_.push_back({begin.ToString(), end.ToString(), sequence});
   count_.store(tombstones_.size(), std::memory_order_release);
+  return true;
 }
 
 std::vector<RangeTombstone> RangeTombstoneSet::All() const {
@@ -104,8 +113,8 @@ std::shared_ptr<const FragmentedRangeTombstones> RangeTombstoneSet::Fragments()
   if (empty()) return nullptr;
   MutexLock lock(&mutex_);
   if (fragmented_count_ != tombstones_.size()) {
-    fragments_ = std::make_shared<FragmentedRangeTombstones>(tombstones_,
-                                                             comparator_);
+    fragments_ =
+        std::make_shared<FragmentedRangeTombstones>(tombstones_, comparator_);
     fragmented_count_ = tombstones_.size();
   }
   return fragments_;

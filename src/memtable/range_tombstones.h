@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "paceline/slice.h"
+
 #include "src/base/sync.h"
 #include "src/format/internal_key.h"
 
@@ -50,8 +51,9 @@ class RangeTombstoneSet {
   explicit RangeTombstoneSet(const Comparator* comparator)
       : comparator_(comparator) {}
 
-  // Ignored if it covers nothing.
-  void Add(const Slice& begin, const Slice& end, SequenceNumber sequence)
+  // Ignored if it covers nothing. False if there is one of that sequence
+  // number already; then nothing changes.
+  bool Add(const Slice& begin, const Slice& end, SequenceNumber sequence)
       EXCLUDES(mutex_);
 
   [[nodiscard]] bool empty() const {
@@ -70,6 +72,7 @@ class RangeTombstoneSet {
   Atomic<size_t> count_ = 0;
   mutable Mutex mutex_;
   std::vector<RangeTombstone> tombstones_ GUARDED_BY(mutex_);
+  SequenceNumber newest_sequence_ GUARDED_BY(mutex_) = 0;
   mutable std::shared_ptr<const FragmentedRangeTombstones> fragments_
       GUARDED_BY(mutex_);
   mutable size_t fragmented_count_ GUARDED_BY(mutex_) = 0;

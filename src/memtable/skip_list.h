@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "paceline/slice.h"
+
 #include "src/base/arena.h"
 #include "src/base/check.h"
 #include "src/base/random.h"
@@ -55,7 +56,9 @@ class SkipList {
       return *(reinterpret_cast<Atomic<Node*>*>(this) - 1 - level);
     }
     // Acquire: what the node points to is complete.
-    Node* next(int level) { return link(level).load(std::memory_order_acquire); }
+    Node* next(int level) {
+      return link(level).load(std::memory_order_acquire);
+    }
   };
 
   // Both must outlive the SkipList.
@@ -106,9 +109,9 @@ class SkipList {
 
   static uint64_t PrefixOf(const Slice& user_key) {
     uint64_t prefix = 0;
-    std::memcpy(&prefix, user_key.data(),
-                user_key.size() < sizeof(prefix) ? user_key.size()
-                                                 : sizeof(prefix));
+    std::memcpy(
+        &prefix, user_key.data(),
+        user_key.size() < sizeof(prefix) ? user_key.size() : sizeof(prefix));
     return __builtin_bswap64(prefix);
   }
   static SearchTarget Target(const Slice& user_key, uint64_t tag) {
@@ -192,8 +195,7 @@ inline SkipList::Found SkipList::Search(const SearchTarget& target) const {
     // A node that stopped the level above stops this one too.
     Node* before = found.before;
     Node* after = before->next(level);
-    while (after != nullptr && after != not_before &&
-           IsBefore(after, target)) {
+    while (after != nullptr && after != not_before && IsBefore(after, target)) {
       before = after;
       after = before->next(level);
     }
@@ -209,8 +211,7 @@ inline void SkipList::FindSplice(const SearchTarget& target,
   Node* not_before = nullptr;
   for (int level = kMaxHeight - 1; level >= 0; --level) {
     Node* after = before->next(level);
-    while (after != nullptr && after != not_before &&
-           IsBefore(after, target)) {
+    while (after != nullptr && after != not_before && IsBefore(after, target)) {
       before = after;
       after = before->next(level);
     }

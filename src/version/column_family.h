@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "paceline/options.h"
+
 #include "src/base/sync.h"
 #include "src/memtable/memtable.h"
 #include "src/version/super_version.h"

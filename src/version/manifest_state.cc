@@ -31,8 +31,7 @@ class EditApplier {
       return state_->Apply(edit);
     }
     uint32_t remaining = *edit.remaining_in_group;
-    if (!group_.empty() &&
-        *group_.back().remaining_in_group != remaining + 1) {
+    if (!group_.empty() && *group_.back().remaining_in_group != remaining + 1) {
       return Contradiction("atomic group does not count down");
     }
     group_.push_back(std::move(edit));
@@ -207,8 +206,7 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   if (!file.ok()) {
     if (!file.status().IsPathNotFound()) return file.status();
     return Status::Corruption(
-        CurrentFileName(directory) + " names a MANIFEST that is missing",
-        path);
+        CurrentFileName(directory) + " names a MANIFEST that is missing", path);
   }
   LogReader reader({.file = *std::move(file), .path = path, .log_number = 0},
                    WALRecoveryMode::kTolerateCorruptedTailRecords);
@@ -222,8 +220,7 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
     if (s.IsNotSupported()) return s;
     if (!s.ok()) {
       return Status::Corruption(
-          path + " at offset " + std::to_string(reader.offset()),
-          s.message());
+          path + " at offset " + std::to_string(reader.offset()), s.message());
     }
   }
   if (read == LogReader::Result::kError) return reader.status();

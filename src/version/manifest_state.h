@@ -11,6 +11,7 @@
 
 #include "paceline/env.h"
 #include "paceline/status.h"
+
 #include "src/version/version_edit.h"
 
 namespace paceline {

@@ -10,8 +10,8 @@
 
 namespace paceline {
 
-// Over the entries of all `children` in the order of internal keys. `comparator`
-// must outlive it.
+// Over the entries of all `children` in the order of internal keys.
+// `comparator` must outlive it.
 std::unique_ptr<InternalIterator> NewMergingIterator(
     const InternalKeyComparator* comparator,
     std::vector<std::unique_ptr<InternalIterator>> children);

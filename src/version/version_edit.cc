@@ -93,8 +93,8 @@ class Decoder {
     return false;
   }
   bool NotSupported(const char* feature) {
-    status_ = Status::NotSupported("the MANIFEST uses a feature of RocksDB",
-                                   feature);
+    status_ =
+        Status::NotSupported("the MANIFEST uses a feature of RocksDB", feature);
     return false;
   }
   bool ReadNumber(uint64_t* value, const char* what) {
@@ -175,8 +175,7 @@ bool Decoder::ReadField(uint32_t tag) {
       return ReadFamilyId(&edit_.max_family_id.emplace(),
                           "largest column family id");
     case kInAtomicGroup:
-      return ReadFamilyId(&edit_.remaining_in_group.emplace(),
-                          "atomic group");
+      return ReadFamilyId(&edit_.remaining_in_group.emplace(), "atomic group");
     case kBlobFileAddition:
     case kBlobFileGarbage:
     case kOldBlobFileAddition:

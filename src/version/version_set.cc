@@ -40,6 +40,8 @@ Status VersionSet::BeginManifestLocked() {
   ManifestState snapshot = state_;
   snapshot.next_file_number = next_file_number_.load(std::memory_order_relaxed);
   Status s = AppendEdits(manifest.get(), snapshot.ToEdits());
+  // CURRENT must not name a file that a power cut can still take away.
+  if (s.ok()) s = file_system_->SyncDirectory(directory_);
   if (s.ok()) s = SetCurrent(file_system_, directory_, number);
   if (!s.ok()) return s;
   manifest_ = std::move(manifest);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "paceline/env.h"
+
 #include "src/base/sync.h"
 #include "src/version/manifest_state.h"
 #include "src/wal/log_writer.h"

@@ -41,6 +41,7 @@ LogReader::LogReader(Source source, WALRecoveryMode mode)
 
 LogReader::Result LogReader::ReadRecord(Slice* record) {
   bool goes_on = !is_over_;
+  follows_zero_fill_ = false;
   while (goes_on) {
     switch (ReadPhysical()) {
       case Physical::kRecord:
@@ -127,16 +128,14 @@ LogReader::Physical LogReader::CheckHeader(size_t* header_bytes) {
   if (*header_bytes + length > rest_.size()) {
     return is_last_block_ ? Physical::kTornTail : Physical::kOversized;
   }
-  if (is_recyclable &&
-      DecodeFixed32(header + kHeaderBytes) !=
-          static_cast<uint32_t>(source_.log_number)) {
+  if (is_recyclable && DecodeFixed32(header + kHeaderBytes) !=
+                           static_cast<uint32_t>(source_.log_number)) {
     return Physical::kOtherLog;
   }
   if (type_ == log::kZero && length == 0) return Physical::kZeroFill;
   uint32_t expected = crc32c::Unmask(DecodeFixed32(header));
   // Type, log number and payload lie behind each other.
-  uint32_t actual =
-      crc32c::Value(header + 6, *header_bytes - 6 + length);
+  uint32_t actual = crc32c::Value(header + 6, *header_bytes - 6 + length);
   if (expected != actual) return Physical::kBadCrc;
   if (is_recyclable) has_seen_recyclable_ = true;
   return Physical::kRecord;
@@ -214,6 +213,7 @@ bool LogReader::OnOtherLog() {
 
 bool LogReader::OnZeroFill() {
   SkipBlock();
+  follows_zero_fill_ = true;
   if (!in_fragment_) return true;
   was_cut_short_ = true;
   if (is_skipping()) {
@@ -237,9 +237,9 @@ bool LogReader::OnStray(const char* what) {
 
 bool LogReader::Report(const char* what) {
   offset_ = physical_offset_;
-  status_ = Status::Corruption(
-      source_.path,
-      std::string(what) + " at offset " + std::to_string(physical_offset_));
+  status_ =
+      Status::Corruption(source_.path, std::string(what) + " at offset " +
+                                           std::to_string(physical_offset_));
   return false;
 }
 

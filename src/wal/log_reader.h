@@ -8,6 +8,7 @@
 
 #include "paceline/env.h"
 #include "paceline/options.h"
+
 #include "src/wal/log_format.h"
 
 namespace paceline {
@@ -44,6 +45,10 @@ class LogReader {
   // True if something other than zeros was left out: a torn tail or, in mode
   // kSkipAnyCorruptedRecords, damage.
   [[nodiscard]] bool was_cut_short() const { return was_cut_short_; }
+  // True if unwritten space lies between the record last returned and the one
+  // before it. Nobody writes a log so: in between there was something that
+  // never reached the device.
+  [[nodiscard]] bool follows_zero_fill() const { return follows_zero_fill_; }
   // True if the log ended at a record of another log (a recycled file).
   [[nodiscard]] bool ended_at_other_log() const { return ended_at_other_log_; }
 
@@ -87,11 +92,11 @@ class LogReader {
   const WALRecoveryMode mode_;
 
   std::unique_ptr<char[]> block_;
-  Slice rest_;                 // Of the block: not parsed yet.
-  uint64_t block_end_ = 0;     // Offset in the file of the end of rest_.
+  Slice rest_;              // Of the block: not parsed yet.
+  uint64_t block_end_ = 0;  // Offset in the file of the end of rest_.
   bool is_last_block_ = false;
 
-  uint8_t type_ = 0;           // Of the physical record last read.
+  uint8_t type_ = 0;  // Of the physical record last read.
   Slice fragment_;
   uint64_t physical_offset_ = 0;
 
@@ -103,6 +108,7 @@ class LogReader {
   bool has_seen_recyclable_ = false;
   bool was_cut_short_ = false;
   bool ended_at_other_log_ = false;
+  bool follows_zero_fill_ = false;
   bool is_over_ = false;
   uint64_t offset_ = 0;
   Status status_;

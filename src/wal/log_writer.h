@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "paceline/env.h"
+
 #include "src/wal/log_format.h"
 
 namespace paceline {

@@ -102,10 +102,16 @@ Status WalSet::Switch() {
     if (!made.ok()) return made.status();
     next = *std::move(made);
   }
+  std::shared_ptr<File> overtaken;
   {
     MutexLock lock(&mutex_);
     full_.push_back(std::exchange(current_, next));
+    // Made by the thread while we made ours.
+    if (next_ != nullptr && next_->number < next->number) {
+      overtaken = std::exchange(next_, nullptr);
+    }
   }
+  if (overtaken != nullptr) DiscardFile(*overtaken);
   tail_ = std::move(next);
   tail_number_.store(tail_->number, std::memory_order_relaxed);
   next_work_at_ = 0;
@@ -213,13 +219,20 @@ void WalSet::RunThread() {
     if (needs_next) {
       // If it fails, the leader that needs the WAL tries again and reports.
       StatusOr<std::shared_ptr<File>> made = MakeFile();
-      if (made.ok()) {
-        MutexLock lock(&mutex_);
-        next_ = *std::move(made);
-      }
+      if (made.ok()) OfferNext(*std::move(made));
     }
     RetireFullFiles();
   }
+}
+
+// Numbers must grow from WAL to WAL: recovery reads them in that order. A
+// leader that could not wait may have made a younger one meanwhile.
+void WalSet::OfferNext(std::shared_ptr<File> made) {
+  {
+    MutexLock lock(&mutex_);
+    if (made->number > current_->number) next_.swap(made);
+  }
+  if (made != nullptr) DiscardFile(*made);
 }
 
 // Syncs full WALs before anybody has to wait for it, oldest first.

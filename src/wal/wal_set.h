@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "paceline/env.h"
+
 #include "src/base/error_latch.h"
 #include "src/base/sync.h"
 #include "src/wal/log_writer.h"
@@ -110,6 +111,7 @@ class WalSet {
   void StopThread() EXCLUDES(mutex_);
   void RunThread() EXCLUDES(mutex_);
   void RequestWork() EXCLUDES(mutex_);
+  void OfferNext(std::shared_ptr<File> made) EXCLUDES(mutex_);
   void RetireFullFiles() EXCLUDES(mutex_);
 
   const Config config_;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,11 @@ namespace paceline {
 using Contents =
     std::map<std::string, std::vector<std::pair<std::string, std::string>>>;
 
+// Lets test failures show a Status as text.
+inline void PrintTo(const Status& status, std::ostream* out) {
+  *out << status.ToString();
+}
+
 Contents ContentsOf(const Model& model);
 
 // The canonical dump of the golden databases: a line
@@ -30,16 +36,10 @@ std::string CanonicalDump(const Contents& contents);
 // (A printout of both would be too long to read.)
 std::string Difference(const Contents& expected, const Contents& actual);
 
-MATCHER(IsOk, "is OK") {
-  *result_listener << arg.ToString();
-  return arg.ok();
-}
-MATCHER_P(HasCode, code, "has the code") {
-  *result_listener << arg.ToString();
-  return arg.code() == code;
-}
-MATCHER_P(Mentions, text, "mentions") {
-  *result_listener << arg.ToString();
+MATCHER(IsOk, "") { return arg.ok(); }
+MATCHER_P(HasCode, code,
+          "has the code " + std::to_string(static_cast<int>(code))) { return arg.code() == code; }
+MATCHER_P(Mentions, text, "") {
   return arg.ToString().find(text) != std::string::npos;
 }
 
