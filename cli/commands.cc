@@ -351,7 +351,9 @@ void AddDumpWal(CLI::App* app, Action* action) {
   CLI::App* command = AddCommand(
       app, "dump-wal", "Print the records of the write-ahead logs",
       "Damage is printed where it is found, with file and offset; the end of "
-      "a log that\na crash cut off is damage too.\n\n"
+      "a log that\na crash cut off is damage too. While another process "
+      "writes, "
+      "the newest record\nmay be incomplete.\n\n"
       "Example:\n  paceline dump-wal /tmp/db\n"
       "  paceline dump-wal /tmp/db --json | jq .sequence");
   auto options = std::make_shared<DumpWalOptions>();

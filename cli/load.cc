@@ -187,6 +187,7 @@ void Loader::FinishBatch(NumberedBatch* batch) {
 }
 
 void Loader::PushChunk() {
+  if (chunk_.batches.empty()) return;
   // False only after a write error, which ReadAll() sees itself.
   (void)queue_.Push(std::exchange(chunk_, BatchChunk()));
 }

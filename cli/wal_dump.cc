@@ -140,7 +140,8 @@ class JsonOperations final : public WriteBatch::Handler {
 };
 
 // Prints what ReadWals() finds. A record whose batch is malformed is damage
-// that ReadWals() cannot know of.
+// that ReadWals() cannot know of; one with operations that Paceline does not
+// have is shown without them.
 class WalPrinter {
  public:
   WalPrinter(const DumpWalOptions& options, FamilyNames names, Output* out)
@@ -148,47 +149,53 @@ class WalPrinter {
 
   Status PrintRecord(const WalRecord& record) {
     WriteBatch batch(record.contents);
-    std::string line;
-    Status s;
-    if (options_.json) {
-      JsonOperations operations(options_, names_);
-      s = batch.Iterate(&operations);
-      Json object = {{"file", FileName(record.path)},
-                     {"offset", record.offset},
-                     {"sequence", record.sequence},
-                     {"count", record.count},
-                     {"bytes", record.contents.size()},
-                     {"operations", operations.TakeOperations()}};
-      line = object.dump() + "\n";
-    } else {
-      TextOperations operations(options_, names_);
-      s = batch.Iterate(&operations);
-      line =
-          fmt::format("{}\toffset {}\tsequence {}\tcount {}\t{} bytes\n{}",
-                      FileName(record.path), record.offset, record.sequence,
-                      record.count, record.contents.size(), operations.text());
-    }
-    if (!s.ok()) {
-      PrintDamage({record.path, record.offset, s.ToString()});
-      return out_->Flush();
-    }
-    return out_->Write(line);
+    return options_.json ? PrintJson(record, batch) : PrintText(record, batch);
   }
 
-  // A failure to print is kept by the Output.
-  void PrintDamage(const WalDamage& damage) {
+  Status PrintDamage(const WalDamage& damage) {
     std::string name = FileName(damage.path);
-    std::string line = fmt::format("{}\toffset {}\tdamage: {}", name,
-                                   damage.offset, Printable(damage.reason));
-    if (options_.json) {
-      Json object = {{"file", name}, {"offset", damage.offset}};
-      AddBytes("damage", damage.reason, /*hex=*/false, &object);
-      line = object.dump();
+    if (!options_.json) {
+      return out_->WriteLine(fmt::format("{}\toffset {}\tdamage: {}", name,
+                                         damage.offset,
+                                         Printable(damage.reason)));
     }
-    (void)out_->WriteLine(line);
+    Json object = {{"file", name}, {"offset", damage.offset}};
+    AddBytes("damage", damage.reason, /*hex=*/false, &object);
+    return out_->WriteLine(object.dump());
   }
 
  private:
+  Status PrintText(const WalRecord& record, const WriteBatch& batch) {
+    TextOperations operations(options_, names_);
+    Status s = batch.Iterate(&operations);
+    if (s.IsCorruption()) return PrintMalformed(record, s);
+    std::string text =
+        fmt::format("{}\toffset {}\tsequence {}\tcount {}\t{} bytes\n{}",
+                    FileName(record.path), record.offset, record.sequence,
+                    record.count, record.contents.size(), operations.text());
+    if (!s.ok()) text += fmt::format("  not shown: {}\n", s.message());
+    return out_->Write(text);
+  }
+
+  Status PrintJson(const WalRecord& record, const WriteBatch& batch) {
+    JsonOperations operations(options_, names_);
+    Status s = batch.Iterate(&operations);
+    if (s.IsCorruption()) return PrintMalformed(record, s);
+    Json object = {{"file", FileName(record.path)},
+                   {"offset", record.offset},
+                   {"sequence", record.sequence},
+                   {"count", record.count},
+                   {"bytes", record.contents.size()},
+                   {"operations", operations.TakeOperations()}};
+    if (!s.ok()) object["not_shown"] = std::string(s.message());
+    return out_->WriteLine(object.dump());
+  }
+
+  Status PrintMalformed(const WalRecord& record, const Status& status) {
+    return PrintDamage(
+        {record.path, record.offset, std::string(status.message())});
+  }
+
   const DumpWalOptions& options_;
   const FamilyNames names_;
   Output* const out_;
@@ -209,7 +216,8 @@ Status DumpWal(const DumpWalOptions& options, Output* out) {
   return ReadWals(
       file_system, options.directory,
       [&](const WalRecord& record) { return printer.PrintRecord(record); },
-      [&](const WalDamage& damage) { printer.PrintDamage(damage); });
+      // A failure to print is kept by the Output.
+      [&](const WalDamage& damage) { (void)printer.PrintDamage(damage); });
 }
 
 }  // namespace paceline::cli

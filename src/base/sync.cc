@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 
 namespace paceline {
 
@@ -12,6 +13,13 @@ void FutexWait(const Atomic<uint32_t>* word, uint32_t expected) {
   // EAGAIN (the value differs) and EINTR are the causeless returns that the
   // contract allows.
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void FutexWaitFor(const Atomic<uint32_t>* word, uint32_t expected,
+                  uint64_t nanos) {
+  timespec timeout{static_cast<time_t>(nanos / 1'000'000'000),
+                   static_cast<long>(nanos % 1'000'000'000)};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &timeout, nullptr, 0);
 }
 
 void FutexWakeOne(const Atomic<uint32_t>* word) {

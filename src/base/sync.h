@@ -68,6 +68,10 @@ class CondVar {
 // a loop.
 void FutexWait(const Atomic<uint32_t>* word, uint32_t expected);
 
+// The same for at most `nanos`.
+void FutexWaitFor(const Atomic<uint32_t>* word, uint32_t expected,
+                  uint64_t nanos);
+
 // Wakes one thread that sleeps on `word`. Only the address is used: the memory
 // may be gone by now, in which case another sleeper at that address may wake
 // without cause.

@@ -1,8 +1,21 @@
 #include "src/commit/commit_pipeline.h"
 
+#include <algorithm>
+
 #include "src/base/check.h"
 
 namespace paceline {
+
+namespace {
+
+// Longer than half a sync of a fast device, shorter than anybody notices on a
+// slow one.
+constexpr uint64_t kGatherNanosMax = 100'000;
+
+// Where gathering does not pay, it costs one window in so many syncs.
+constexpr uint32_t kGatherPauseMax = 127;
+
+}  // namespace
 
 Status CommitPipeline::Enter(WriteGroup* group) {
   MutexLock lock(&mutex_);
@@ -18,12 +31,65 @@ Status CommitPipeline::Enter(WriteGroup* group) {
 }
 
 CommitPipeline::Completed CommitPipeline::Applied(WriteGroup* group,
-                                                  bool* must_sync) {
+                                                  Turn* turn) {
   MutexLock lock(&mutex_);
   group->is_applied = true;
-  *must_sync = !group->is_durable && failure_.ok() && !is_syncing_;
-  if (*must_sync) is_syncing_ = true;
+  *turn = Turn();
+  if (!group->is_durable && failure_.ok()) {
+    waiting_ += group->size;
+    bool is_complete = waiting_ >= population_;
+    if (gatherer_ != nullptr) {
+      if (is_complete) *turn = StartSync();
+    } else if (!is_syncing_) {
+      if (BeginGathering(group)) {
+        *turn = {Turn::Action::kGather, gather_nanos_};
+      } else {
+        *turn = StartSync();
+      }
+    }
+  }
   return Advance(group);
+}
+
+bool CommitPipeline::BeginGathering(WriteGroup* gatherer) {
+  if (waiting_ >= population_ || gather_nanos_ == 0) return false;
+  if (gather_pauses_left_ > 0) {
+    --gather_pauses_left_;
+    return false;
+  }
+  gatherer_ = gatherer;
+  waiting_at_start_ = waiting_;
+  return true;
+}
+
+CommitPipeline::Turn CommitPipeline::StartSync() {
+  // What was gained against what it cost: the window is half a sync long, so
+  // it must bring half as many Writers again.
+  if (gatherer_ != nullptr) {
+    bool was_worth_it = waiting_ * 2 >= waiting_at_start_ * 3;
+    gather_pause_ =
+        was_worth_it ? 0 : std::min(gather_pause_ * 2 + 1, kGatherPauseMax);
+    gather_pauses_left_ = gather_pause_;
+    gatherer_ = nullptr;
+  }
+  is_syncing_ = true;
+  return {Turn::Action::kSync, 0};
+}
+
+CommitPipeline::Turn CommitPipeline::TakeTurn(WriteGroup* group) {
+  MutexLock lock(&mutex_);
+  // Somebody else may have made the number complete and synced.
+  if (gatherer_ == group) return {Turn::Action::kGather, gather_nanos_};
+  if (turn_of_ == group) {
+    turn_of_ = nullptr;
+    return {Turn::Action::kSync, 0};
+  }
+  return Turn();
+}
+
+CommitPipeline::Turn CommitPipeline::EndGathering(WriteGroup* group) {
+  MutexLock lock(&mutex_);
+  return gatherer_ == group ? StartSync() : Turn();
 }
 
 uint64_t CommitPipeline::BeginSync() {
@@ -31,24 +97,38 @@ uint64_t CommitPipeline::BeginSync() {
   return last_ordinal_;
 }
 
+size_t CommitPipeline::MarkDurable(uint64_t covered) {
+  size_t writers = 0;
+  for (WriteGroup* group = oldest_;
+       group != nullptr && group->log_ordinal <= covered;
+       group = group->pipeline_newer) {
+    // Of groups that are not applied yet nobody waits.
+    if (!group->is_durable && group->is_applied) writers += group->size;
+    group->is_durable = true;
+  }
+  return writers;
+}
+
 CommitPipeline::Completed CommitPipeline::Synced(WriteGroup* own_group,
-                                                 uint64_t covered,
-                                                 const Status& status) {
+                                                 const SyncResult& result) {
   MutexLock lock(&mutex_);
   PL_CHECK(is_syncing_);
   is_syncing_ = false;
-  if (status.ok()) {
-    for (WriteGroup* group = oldest_;
-         group != nullptr && group->log_ordinal <= covered;
-         group = group->pipeline_newer) {
-      group->is_durable = true;
-    }
+  if (result.status.ok()) {
+    population_ = waiting_;
+    waiting_ -= MarkDurable(result.covered);
+    gather_nanos_ = std::min(result.nanos / 2, kGatherNanosMax);
   } else if (failure_.ok()) {
-    failure_ = status;
+    failure_ = result.status;
+    waiting_ = 0;
+    population_ = 0;
   }
   Completed completed = Advance(own_group);
   if (WriteGroup* next = NextToSync()) {
-    is_syncing_ = true;
+    if (!BeginGathering(next)) {
+      StartSync();
+      turn_of_ = next;
+    }
     // It waits for this state and does not touch its group before it.
     WriteThread::SetState(next->leader, Writer::STATE_SYNC_LEADER);
   }

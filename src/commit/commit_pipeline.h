@@ -51,16 +51,38 @@ class CommitPipeline {
   Status Enter(WriteGroup* group) REQUIRES(WriteThread::write_leader)
       EXCLUDES(mutex_);
 
-  // The group is in the memtables. `*must_sync` is set if the caller must sync
-  // the log now and then call Synced().
-  Completed Applied(WriteGroup* group, bool* must_sync) EXCLUDES(mutex_);
+  // What the leader of a group that is not completed does next.
+  struct Turn {
+    enum class Action {
+      // Wait for its state to change. STATE_SYNC_LEADER means: TakeTurn().
+      kWait,
+      // The same for `gather_nanos`; if nothing has happened then,
+      // EndGathering().
+      kGather,
+      // Sync the log, then call Synced().
+      kSync,
+    };
+    Action action = Action::kWait;
+    uint64_t gather_nanos = 0;
+  };
+
+  // The group is in the memtables.
+  Completed Applied(WriteGroup* group, Turn* turn) EXCLUDES(mutex_);
+  Turn TakeTurn(WriteGroup* group) EXCLUDES(mutex_);
+  Turn EndGathering(WriteGroup* group) EXCLUDES(mutex_);
 
   // To be called right before a sync: what it will cover.
   uint64_t BeginSync() EXCLUDES(mutex_);
-  // The sync that began at `covered` has ended. Chooses who runs the next one,
-  // if anybody waits for it.
-  Completed Synced(WriteGroup* own_group, uint64_t covered,
-                   const Status& status) EXCLUDES(mutex_);
+
+  struct SyncResult {
+    uint64_t covered = 0;  // From BeginSync().
+    uint64_t nanos = 0;    // How long it took.
+    Status status;
+  };
+  // The sync has ended. Chooses who runs the next one, if anybody waits for
+  // it.
+  Completed Synced(WriteGroup* own_group, const SyncResult& result)
+      EXCLUDES(mutex_);
 
   // Blocks until the pipeline is empty. For the holder of the leader's role.
   void Drain() REQUIRES(WriteThread::write_leader) EXCLUDES(mutex_);
@@ -78,6 +100,13 @@ class CommitPipeline {
                 const WriteGroup* own_group) const REQUIRES(mutex_);
   // The oldest group that waits for a sync, or null.
   [[nodiscard]] WriteGroup* NextToSync() const REQUIRES(mutex_);
+  // Marks what a sync covered; returns how many Writers that were.
+  size_t MarkDurable(uint64_t covered) REQUIRES(mutex_);
+
+  // Whether to wait for more Writers before the next sync; if so, `gatherer`
+  // is the one that waits.
+  bool BeginGathering(WriteGroup* gatherer) REQUIRES(mutex_);
+  Turn StartSync() REQUIRES(mutex_);
 
   const Config config_;
   Atomic<SequenceNumber>* const visible_sequence_;
@@ -91,6 +120,27 @@ class CommitPipeline {
   WriteGroup* newest_ GUARDED_BY(mutex_) = nullptr;
   uint64_t last_ordinal_ GUARDED_BY(mutex_) = 0;
   bool is_syncing_ GUARDED_BY(mutex_) = false;
+
+  // Gathering: right after a sync, the Writers it completed are about to come
+  // back. A sync that waits for them a little serves them all at once; one
+  // that does not serves half of them, and the other half waits for the next.
+  //
+  // The group whose leader waits, or null. It syncs when its time is up; the
+  // group that makes the number complete syncs at once.
+  WriteGroup* gatherer_ GUARDED_BY(mutex_) = nullptr;
+  // The group whose leader was told to sync and has not begun, or null.
+  WriteGroup* turn_of_ GUARDED_BY(mutex_) = nullptr;
+  // Writers that wait for a sync, and how many there were when gathering
+  // began.
+  size_t waiting_ GUARDED_BY(mutex_) = 0;
+  size_t waiting_at_start_ GUARDED_BY(mutex_) = 0;
+  // Writers that were there when the last sync ended: those it completed and
+  // those that waited already.
+  size_t population_ GUARDED_BY(mutex_) = 0;
+  uint64_t gather_nanos_ GUARDED_BY(mutex_) = 0;
+  // After gathering in vain, as many syncs go without; doubles each time.
+  uint32_t gather_pause_ GUARDED_BY(mutex_) = 0;
+  uint32_t gather_pauses_left_ GUARDED_BY(mutex_) = 0;
   Status failure_ GUARDED_BY(mutex_);
 };
 

@@ -189,30 +189,44 @@ void Committer::FinishInPipeline(WriteGroup* group) {
 
   // Before Applied(): from then on other threads set it.
   leader->state.store(Writer::STATE_INIT, std::memory_order_relaxed);
-  bool must_sync = false;
-  CommitPipeline::Completed completed = pipeline_.Applied(group, &must_sync);
+  CommitPipeline::Turn turn;
+  CommitPipeline::Completed completed = pipeline_.Applied(group, &turn);
   while (true) {
     WriteThread::Complete(completed.first, completed.count);
     if (completed.includes_own_group) return;
-    if (!must_sync) {
-      uint32_t state = WriteThread::Await(leader);
-      if (state == Writer::STATE_COMPLETED) {
-        WriteThread::CompleteOthers(leader);
-        return;
-      }
-      PL_CHECK(state == Writer::STATE_SYNC_LEADER);
-      leader->state.store(Writer::STATE_INIT, std::memory_order_relaxed);
+    if (turn.action == CommitPipeline::Turn::Action::kSync) {
+      turn = CommitPipeline::Turn();
+      completed = SyncForPipeline(group);
+      continue;
     }
-    must_sync = false;
-    completed = SyncForPipeline(group);
+    completed = CommitPipeline::Completed();
+    bool gathers = turn.action == CommitPipeline::Turn::Action::kGather;
+    uint32_t state = gathers ? WriteThread::AwaitFor(leader, turn.gather_nanos)
+                             : WriteThread::Await(leader);
+    // Somebody else's sync may complete this group at any moment, also when it
+    // was told to gather: only the exchange tells which came first.
+    if (state == Writer::STATE_INIT) {
+      turn = pipeline_.EndGathering(group);
+    } else if (state == Writer::STATE_SYNC_LEADER &&
+               leader->state.compare_exchange_strong(
+                   state, Writer::STATE_INIT, std::memory_order_acquire)) {
+      turn = pipeline_.TakeTurn(group);
+    } else {
+      PL_CHECK(state == Writer::STATE_COMPLETED);
+      WriteThread::CompleteOthers(leader);
+      return;
+    }
   }
 }
 
 CommitPipeline::Completed Committer::SyncForPipeline(WriteGroup* own_group) {
-  uint64_t covered = pipeline_.BeginSync();
-  Status s = target_->SyncWal();
-  if (!s.ok()) s = latch_->Set(s);
-  return pipeline_.Synced(own_group, covered, s);
+  CommitPipeline::SyncResult result;
+  result.covered = pipeline_.BeginSync();
+  uint64_t start = config_.clock->MonotonicNanos();
+  result.status = target_->SyncWal();
+  result.nanos = config_.clock->MonotonicNanos() - start;
+  if (!result.status.ok()) result.status = latch_->Set(result.status);
+  return pipeline_.Synced(own_group, result);
 }
 
 bool Committer::IsWorthParallelInserts(const WriteGroup& group) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "paceline/env.h"
 #include "paceline/metrics.h"
 
 #include "src/base/error_latch.h"
@@ -24,6 +25,7 @@ class Committer {
   struct Config {
     WriteThread::Config queue;
     CommitPipeline::Config pipeline;
+    Clock* clock = Clock::Default();
     // Lets members of large groups insert beside their leader.
     bool allows_parallel_inserts = true;
   };

@@ -40,16 +40,14 @@ class CommitterTest : public ::testing::Test {
     Thread thread;
   };
 
+  CommitterTest() { Build({}); }
   ~CommitterTest() override { JoinWriters(); }
 
-  void Build(Committer::Config config = {}) {
+  void Build(const Committer::Config& config) {
     committer_ =
         std::make_unique<Committer>(config, &target_, &latch_, &controller_);
   }
-  Committer& committer() {
-    if (committer_ == nullptr) Build();
-    return *committer_;
-  }
+  Committer& committer() { return *committer_; }
 
   static std::unique_ptr<Call> MakeCall(const Request& request) {
     auto call = std::make_unique<Call>();

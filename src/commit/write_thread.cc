@@ -64,6 +64,20 @@ uint32_t WriteThread::Await(Writer* writer) {
   return state;
 }
 
+uint32_t WriteThread::AwaitFor(Writer* writer, uint64_t nanos) {
+  uint32_t state = Writer::STATE_INIT;
+  if (writer->state.compare_exchange_strong(state, Writer::STATE_PARKED,
+                                            std::memory_order_acquire)) {
+    FutexWaitFor(&writer->state, Writer::STATE_PARKED, nanos);
+    state = Writer::STATE_PARKED;
+    if (writer->state.compare_exchange_strong(state, Writer::STATE_INIT,
+                                              std::memory_order_acquire)) {
+      return Writer::STATE_INIT;
+    }
+  }
+  return state;
+}
+
 // The exchange tells whether the thread sleeps (or is about to, which the
 // futex detects). It is the last access to the Writer's memory: after it the
 // thread may return and its stack be gone; waking uses the address only.

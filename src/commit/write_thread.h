@@ -188,6 +188,8 @@ class WriteThread {
 
   // Blocks until the state is neither STATE_INIT nor STATE_PARKED; returns it.
   static uint32_t Await(Writer* writer);
+  // The same for about `nanos`; STATE_INIT if that was not enough.
+  static uint32_t AwaitFor(Writer* writer, uint64_t nanos);
   // Sets the state and wakes the Writer's thread if it sleeps. After a final
   // state the Writer must not be touched any more.
   static void SetState(Writer* writer, Writer::State state);

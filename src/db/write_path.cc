@@ -23,6 +23,7 @@ Committer::Config CommitterConfig(const DBOptions& options) {
       .queue = {.group_bytes_max = options.max_write_batch_group_size_bytes,
                 .separates_sync_writers = options.visible_before_durable},
       .pipeline = {.visible_before_durable = options.visible_before_durable},
+      .clock = options.clock,
       .allows_parallel_inserts = options.allow_concurrent_memtable_write};
 }
 

@@ -1,0 +1,457 @@
+#include "src/version/version_edit.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "src/base/coding.h"
+#include "test/support/seed.h"
+
+namespace paceline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using TableFile = VersionEdit::TableFile;
+
+std::string FromHex(std::string_view hex) {
+  std::string bytes;
+  std::string digits;
+  for (char c : hex) {
+    if (c == ' ') continue;
+    digits += c;
+    if (digits.size() < 2) continue;
+    bytes += static_cast<char>(std::stoi(digits, nullptr, 16));
+    digits.clear();
+  }
+  return bytes;
+}
+
+// The encoding of an edit, field by field.
+class Bytes {
+ public:
+  Bytes& Number(uint64_t value) {
+    PutVarint64(&bytes_, value);
+    return *this;
+  }
+  Bytes& String(std::string_view value) {
+    PutLengthPrefixed(&bytes_, Slice(value));
+    return *this;
+  }
+  // A whole field 103 up to its custom fields.
+  Bytes& NewFile4(uint64_t level, uint64_t number) {
+    return Number(103)
+        .Number(level)
+        .Number(number)
+        .Number(200)
+        .String("smallest12345678")
+        .String("largest12345678")
+        .Number(1)
+        .Number(2);
+  }
+  operator Slice() const { return bytes_; }  // NOLINT: implicit.
+  [[nodiscard]] const std::string& str() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+template <typename Fill>
+VersionEdit Edit(Fill fill) {
+  VersionEdit edit;
+  fill(&edit);
+  return edit;
+}
+
+std::string Encoded(const VersionEdit& edit) {
+  std::string bytes;
+  edit.EncodeTo(&bytes);
+  return bytes;
+}
+
+// Fails the test if `record` is not a good edit.
+VersionEdit Decoded(const Slice& record) {
+  StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
+  EXPECT_TRUE(edit.ok()) << edit.status().ToString();
+  return edit.ok() ? *edit : VersionEdit();
+}
+
+void ExpectEqual(const VersionEdit& a, const VersionEdit& b) {
+  EXPECT_EQ(a.family_id, b.family_id);
+  EXPECT_EQ(a.added_family, b.added_family);
+  EXPECT_EQ(a.drops_family, b.drops_family);
+  EXPECT_EQ(a.comparator_name, b.comparator_name);
+  EXPECT_EQ(a.log_number, b.log_number);
+  EXPECT_EQ(a.next_file_number, b.next_file_number);
+  EXPECT_EQ(a.last_sequence, b.last_sequence);
+  EXPECT_EQ(a.max_family_id, b.max_family_id);
+  EXPECT_EQ(a.min_log_number_to_keep, b.min_log_number_to_keep);
+  EXPECT_EQ(a.database_id, b.database_id);
+  EXPECT_EQ(a.added_files, b.added_files);
+  EXPECT_EQ(a.deleted_files, b.deleted_files);
+  EXPECT_EQ(a.remaining_in_group, b.remaining_in_group);
+}
+
+// ---- Vectors of the format.
+
+const std::string kComparatorEdit = FromHex(
+    "01 1a 6c 65 76 65 6c 64 62 2e 42 79 74 65 77 69 73 65 43 6f 6d 70"
+    "61 72 61 74 6f 72");
+const std::string kEditWithOneTable =
+    kComparatorEdit +
+    FromHex(
+        "02 05 09 00 03 14 04 e8 07 67 01 0a cc 01 0b 66 6f 6f 01 07 00 00"
+        "00 00 00 00 0b 66 6f 6f 01 07 00 00 00 00 00 00 07 07 01");
+
+TEST(VersionEditTest, TheEditsOfAnEmptyDatabaseOfRocksDBAreRead) {
+  EXPECT_EQ(Decoded(kComparatorEdit).comparator_name,
+            "leveldb.BytewiseComparator");
+  const VersionEdit second = Decoded(FromHex("02 00 04 00"));
+  EXPECT_EQ(second.log_number, 0u);
+  EXPECT_EQ(second.last_sequence, 0u);
+  EXPECT_EQ(second.next_file_number, std::nullopt);
+  const VersionEdit third = Decoded(FromHex("09 00 03 06 04 00"));
+  EXPECT_EQ(third.next_file_number, 6u);
+  EXPECT_EQ(third.last_sequence, 0u);
+  EXPECT_EQ(third.log_number, std::nullopt);
+}
+
+TEST(VersionEditTest, TheEditWithOneTableIsRead) {
+  const VersionEdit edit = Decoded(kEditWithOneTable);
+  EXPECT_EQ(edit.family_id, 0u);
+  EXPECT_EQ(edit.comparator_name, "leveldb.BytewiseComparator");
+  EXPECT_EQ(edit.log_number, 5u);
+  EXPECT_EQ(edit.next_file_number, 20u);
+  EXPECT_EQ(edit.last_sequence, 1000u);
+  EXPECT_THAT(edit.added_files, ElementsAre(TableFile{1, 10}));
+  EXPECT_THAT(edit.deleted_files, IsEmpty());
+}
+
+TEST(VersionEditTest, EditsHaveTheBytesOfTheFormat) {
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->comparator_name = "leveldb.BytewiseComparator";
+            })),
+            kComparatorEdit);
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->log_number = 0;
+              edit->last_sequence = 0;
+            })),
+            FromHex("02 00 04 00"));
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->next_file_number = 6;
+              edit->last_sequence = 0;
+            })),
+            FromHex("09 00 03 06 04 00"));
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->family_id = 1;
+              edit->added_family = "f";
+            })),
+            FromHex("c8 01 01 c9 01 01 66"));
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->family_id = 1;
+              edit->drops_family = true;
+              edit->max_family_id = 2;
+            })),
+            FromHex("c8 01 01 ca 01 cb 01 02"));
+  EXPECT_EQ(Encoded(Edit([](auto* edit) {
+              edit->min_log_number_to_keep = 3;
+              edit->remaining_in_group = 1;
+            })),
+            FromHex("0a 03 ac 02 01"));
+  EXPECT_EQ(Encoded(Edit([](auto* edit) { edit->database_id = "id"; })),
+            FromHex("81 40 02 69 64"));
+}
+
+// ---- Round trips.
+
+TEST(VersionEditTest, AnEmptyEditIsAnEmptyRecord) {
+  EXPECT_EQ(Encoded({}), "");
+  ExpectEqual(Decoded(""), {});
+}
+
+TEST(VersionEditTest, EveryFieldIsReadAsWritten) {
+  VersionEdit edit;
+  edit.family_id = UINT32_MAX;
+  edit.added_family = std::string("a\0b\xff", 4);
+  edit.drops_family = true;
+  edit.comparator_name = "";
+  edit.log_number = UINT64_MAX;
+  edit.next_file_number = UINT64_MAX - 1;
+  edit.last_sequence = (uint64_t{1} << 56) - 1;
+  edit.max_family_id = UINT32_MAX;
+  edit.min_log_number_to_keep = 128;
+  edit.database_id = std::string(300, 'i');
+  edit.remaining_in_group = 0;
+  ExpectEqual(Decoded(Encoded(edit)), edit);
+}
+
+TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
+  TestRandom random(TestSeed());
+  auto number = [&] { return random.Next() >> random.Below(64); };
+  for (int round = 0; round < 1000; ++round) {
+    VersionEdit edit;
+    edit.family_id = static_cast<uint32_t>(number());
+    edit.drops_family = random.OneIn(4);
+    if (random.OneIn(2)) edit.added_family = random.Bytes(random.Below(200));
+    if (random.OneIn(2)) edit.comparator_name = random.Bytes(random.Below(99));
+    if (random.OneIn(2)) edit.log_number = number();
+    if (random.OneIn(2)) edit.next_file_number = number();
+    if (random.OneIn(2)) edit.last_sequence = number();
+    if (random.OneIn(2)) edit.max_family_id = static_cast<uint32_t>(number());
+    if (random.OneIn(2)) edit.min_log_number_to_keep = number();
+    if (random.OneIn(2)) edit.database_id = random.Bytes(random.Below(50));
+    if (random.OneIn(2)) {
+      edit.remaining_in_group = static_cast<uint32_t>(number());
+    }
+    ExpectEqual(Decoded(Encoded(edit)), edit);
+  }
+}
+
+// ---- What only RocksDB writes.
+
+TEST(VersionEditTest, EveryFormOfANewFileIsRead) {
+  const std::string small = "s12345678";
+  const std::string large = "l12345678";
+  Bytes edit;
+  edit.Number(7).Number(0).Number(11).Number(100).String(small).String(large);
+  edit.Number(100).Number(1).Number(12).Number(100).String(small).String(large);
+  edit.Number(3).Number(4);
+  edit.Number(102).Number(2).Number(13).Number(0).Number(100);
+  edit.String(small).String(large).Number(3).Number(4);
+  edit.NewFile4(6, 14).Number(1);
+  edit.Number(2).Number(77);  // What follows is still understood.
+  const VersionEdit decoded = Decoded(edit);
+  EXPECT_THAT(decoded.added_files,
+              ElementsAre(TableFile{0, 11}, TableFile{1, 12}, TableFile{2, 13},
+                          TableFile{6, 14}));
+  EXPECT_EQ(decoded.log_number, 77u);
+}
+
+TEST(VersionEditTest, KnownAndUnknownFileFieldsBelow64AreIgnored) {
+  Bytes edit;
+  edit.NewFile4(0, 9);
+  for (uint64_t field :
+       {2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 63}) {
+    edit.Number(field).String("anything");
+  }
+  edit.Number(128).String("bit 6 is clear");
+  edit.Number(65).String(std::string(1, '\0')).Number(1);
+  EXPECT_THAT(Decoded(edit).added_files, ElementsAre(TableFile{0, 9}));
+}
+
+TEST(VersionEditTest, TheMinLogNumberMayComeWithAFile) {
+  std::string payload;
+  PutFixed64(&payload, 0x1234567890);
+  Bytes edit;
+  edit.NewFile4(0, 9).Number(3).String(payload).Number(1);
+  EXPECT_EQ(Decoded(edit).min_log_number_to_keep, 0x1234567890u);
+}
+
+TEST(VersionEditTest, DeletedFilesAndCompactionCursorsAreRead) {
+  Bytes edit;
+  edit.Number(6).Number(2).Number(40).Number(6).Number(0).Number(41);
+  edit.Number(5).Number(3).String("key12345678");
+  const VersionEdit decoded = Decoded(edit);
+  EXPECT_THAT(decoded.deleted_files,
+              ElementsAre(TableFile{2, 40}, TableFile{0, 41}));
+}
+
+TEST(VersionEditTest, TagsWithBit13AreIgnored) {
+  Bytes edit;
+  for (uint64_t tag :
+       {8198, 8199, 8200, 8201, 8202, 8203, 8204, 0x3fff, 0x6000}) {
+    edit.Number(tag).String(std::string(200, '\xff'));
+  }
+  edit.Number(8199).String("");
+  edit.Number(2).Number(5);
+  VersionEdit expected;
+  expected.log_number = 5;
+  ExpectEqual(Decoded(edit), expected);
+}
+
+// The two that have no length in front.
+TEST(VersionEditTest, TheOldLogTagsAreParsed) {
+  Bytes edit;
+  edit.Number(8196).Number(1000).Number(1);
+  edit.Number(8196).Number(1001).Number(2).Number(99999).Number(1);
+  edit.Number(8197).Number(1000);
+  edit.Number(2).Number(5);
+  VersionEdit expected;
+  expected.log_number = 5;
+  ExpectEqual(Decoded(edit), expected);
+}
+
+TEST(VersionEditTest, ThePreviousLogNumberIsIgnored) {
+  ExpectEqual(Decoded(Bytes().Number(9).Number(12345)), {});
+}
+
+// ---- What is refused.
+
+void ExpectRefused(const Slice& record, Status::Code code,
+                   const std::string& text) {
+  StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
+  ASSERT_FALSE(edit.ok());
+  EXPECT_EQ(edit.status().code(), code) << edit.status().ToString();
+  EXPECT_THAT(edit.status().ToString(), HasSubstr(text));
+}
+
+TEST(VersionEditTest, BlobFilesAreNotSupported) {
+  for (uint64_t tag : {400, 401, 8194, 8195}) {
+    ExpectRefused(Bytes().Number(tag), Status::kNotSupported, "blob");
+  }
+  ExpectRefused(Bytes().NewFile4(0, 1).Number(4).String("\7").Number(1),
+                Status::kNotSupported, "blob");
+}
+
+TEST(VersionEditTest, TablesInOtherDirectoriesAreNotSupported) {
+  ExpectRefused(Bytes().NewFile4(0, 1).Number(65).String("\1").Number(1),
+                Status::kNotSupported, "director");
+  ExpectRefused(Bytes().Number(102).Number(0).Number(1).Number(1),
+                Status::kNotSupported, "director");
+}
+
+TEST(VersionEditTest, UnknownTagsAreCorruption) {
+  for (uint64_t tag :
+       {0, 8, 11, 99, 101, 104, 199, 204, 299, 301, 402, 8191, 16384}) {
+    ExpectRefused(Bytes().Number(tag).String("x"), Status::kCorruption,
+                  std::to_string(tag));
+  }
+}
+
+TEST(VersionEditTest, UnknownFileFieldsWithBit6AreCorruption) {
+  for (uint64_t field : {64, 66, 127, 192}) {
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(field).String("x").Number(1),
+                  Status::kCorruption, std::to_string(field));
+  }
+}
+
+TEST(VersionEditTest, AFileBoundaryShorterThanATagIsCorruption) {
+  for (const char* key : {"", "1234567"}) {
+    ExpectRefused(Bytes().Number(7).Number(0).Number(1).Number(1).String(key),
+                  Status::kCorruption, "boundary");
+    ExpectRefused(Bytes()
+                      .Number(7)
+                      .Number(0)
+                      .Number(1)
+                      .Number(1)
+                      .String("12345678")
+                      .String(key),
+                  Status::kCorruption, "boundary");
+  }
+}
+
+TEST(VersionEditTest, LevelsFromSevenOnAreCorruption) {
+  ExpectRefused(Bytes().NewFile4(7, 1).Number(1), Status::kCorruption, "level");
+  ExpectRefused(Bytes().Number(6).Number(7).Number(1), Status::kCorruption,
+                "level");
+}
+
+TEST(VersionEditTest, BadPathIdsAndLogNumbersOfFilesAreCorruption) {
+  for (const char* payload : {"", "\1\1"}) {
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(65).String(payload).Number(1),
+                  Status::kCorruption, "path id");
+  }
+  ExpectRefused(Bytes().NewFile4(0, 1).Number(3).String("7bytes.").Number(1),
+                Status::kCorruption, "log number");
+}
+
+TEST(VersionEditTest, NumbersThatAreTooLargeAreCorruption) {
+  for (uint64_t tag : {200, 203, 300}) {
+    ExpectRefused(Bytes().Number(tag).Number(uint64_t{1} << 32),
+                  Status::kCorruption, "");
+  }
+  ExpectRefused(FromHex("02 ff ff ff ff ff ff ff ff ff ff 01"),
+                Status::kCorruption, "log number");
+  ExpectRefused(Bytes().Number(uint64_t{1} << 33).String(""),
+                Status::kCorruption, "tag");
+}
+
+// Each field alone: cut anywhere inside, it is malformed and nothing worse.
+TEST(VersionEditTest, AnEditCutWithinAFieldIsCorruption) {
+  const std::vector<std::string> fields = {
+      Bytes().Number(1).String("comparator").str(),
+      Bytes().Number(2).Number(1000).str(),
+      Bytes().Number(3).Number(1000).str(),
+      Bytes().Number(4).Number(1000).str(),
+      Bytes().Number(5).Number(1).String("key12345678").str(),
+      Bytes().Number(6).Number(1).Number(1000).str(),
+      Bytes()
+          .Number(7)
+          .Number(1)
+          .Number(1000)
+          .Number(1000)
+          .String("key12345678")
+          .String("key12345678")
+          .str(),
+      Bytes().Number(9).Number(1000).str(),
+      Bytes().Number(10).Number(1000).str(),
+      Bytes()
+          .NewFile4(1, 1000)
+          .Number(5)
+          .Number(0)
+          .Number(3)
+          .String("12345678")
+          .Number(65)
+          .String(std::string(1, '\0'))
+          .Number(1)
+          .str(),
+      Bytes().Number(200).Number(1000).str(),
+      Bytes().Number(201).String("family").str(),
+      Bytes().Number(203).Number(1000).str(),
+      Bytes().Number(300).Number(1000).str(),
+      Bytes().Number(8193).String("database id").str(),
+      Bytes().Number(8196).Number(1000).Number(2).Number(1000).Number(1).str(),
+      Bytes().Number(8197).Number(1000).str(),
+      Bytes().Number(8203).String("payload").str(),
+  };
+  for (const std::string& field : fields) {
+    Decoded(field);
+    for (size_t size = 1; size < field.size(); ++size) {
+      EXPECT_TRUE(VersionEdit::Decode(Slice(field.data(), size))
+                      .status()
+                      .IsCorruption())
+          << Slice(field).ToString(true) << " cut to " << size;
+    }
+  }
+}
+
+TEST(VersionEditTest, AWholeEditCutAnywhereIsReadOrCorruption) {
+  std::string edit = kEditWithOneTable;
+  edit += Encoded(Edit([](auto* more) {
+    more->family_id = 3;
+    more->added_family = "family";
+    more->max_family_id = 300;
+    more->min_log_number_to_keep = 1000;
+    more->database_id = "id";
+  }));
+  size_t good = 0;
+  for (size_t size = 0; size <= edit.size(); ++size) {
+    const auto decoded = VersionEdit::Decode(Slice(edit.data(), size));
+    EXPECT_TRUE(decoded.ok() || decoded.status().IsCorruption());
+    good += decoded.ok();
+  }
+  // The empty edit, and one more after each of the eleven fields.
+  EXPECT_EQ(good, 12u);
+}
+
+TEST(VersionEditTest, GarbageIsAnEditOrAnErrorAndNothingElse) {
+  TestRandom random(TestSeed());
+  for (int round = 0; round < 20'000; ++round) {
+    std::string garbage = random.Bytes(random.Below(40));
+    if (random.OneIn(2)) {
+      garbage = kEditWithOneTable;
+      garbage[random.Below(garbage.size())] = static_cast<char>(random.Next());
+    }
+    const auto edit = VersionEdit::Decode(garbage);
+    EXPECT_TRUE(edit.ok() || edit.status().IsCorruption() ||
+                edit.status().IsNotSupported());
+  }
+}
+
+}  // namespace
+}  // namespace paceline
