@@ -128,6 +128,7 @@ MappedWritableFile::~MappedWritableFile() {
   MutexLock lock(&mutex_);
   Unmap(window_);
   Unmap(next_);
+  for (const Window& window : outgrown_) Unmap(window);
   for (const Window& window : retired_) Unmap(window);
   if (!is_closed_) close(fd_);
 }
@@ -158,7 +159,7 @@ Status MappedWritableFile::NextWindow() {
     if (!made.ok()) return made.status();
     next_ = *made;
   }
-  retired_.push_back(window_);
+  outgrown_.push_back(window_);
   window_ = std::exchange(next_, Window());
   current_ = window_;
   return Status::OK();
@@ -216,7 +217,14 @@ Status MappedWritableFile::Append(std::span<const Slice> pieces) {
     CompilerBarrier();
   }
   size_.store(end, std::memory_order_relaxed);
+  if (!outgrown_.empty()) RetireOutgrown();
   return Status::OK();
+}
+
+void MappedWritableFile::RetireOutgrown() {
+  MutexLock lock(&mutex_);
+  retired_.insert(retired_.end(), outgrown_.begin(), outgrown_.end());
+  outgrown_.clear();
 }
 
 Status MappedWritableFile::Sync() {

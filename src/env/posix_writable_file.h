@@ -72,6 +72,7 @@ class MappedWritableFile final : public WritableFile {
 
   StatusOr<Window> MakeWindow(uint64_t offset);
   Status NextWindow() EXCLUDES(mutex_);
+  void RetireOutgrown() EXCLUDES(mutex_);
   Status Copy(const Slice& bytes, uint64_t offset);
   void TouchAhead(const Window& window, uint64_t tail) REQUIRES(mutex_);
   void Unmap(const Window& window) const;
@@ -85,8 +86,11 @@ class MappedWritableFile final : public WritableFile {
   Atomic<uint64_t> size_ = 0;
   Atomic<uint64_t> syncs_ = 0;
 
-  // Used by Append() only: the window in use.
+  // Used by Append() only: the window in use, and those that this call has
+  // left behind. The first piece goes into the oldest of them, last of all, so
+  // they must not be unmapped before the call ends.
   Window window_;
+  std::vector<Window> outgrown_;
 
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -16,13 +17,22 @@
 
 namespace paceline {
 
-// Made under $TMPDIR (or /tmp) and removed with all it holds by the
-// destructor. Set PACELINE_KEEP_TEST_FILES to keep it.
+// Where a TestDirectory is: on the disk, or in memory (if the machine has a
+// file system for that), where syncs cost nothing.
+enum class TestStorage { kDisk, kMemory };
+
+// Made under $TMPDIR (or /tmp, or /dev/shm) and removed with all it holds by
+// the destructor. Set PACELINE_KEEP_TEST_FILES to keep it.
 class TestDirectory {
  public:
-  TestDirectory() {
+  explicit TestDirectory(TestStorage storage = TestStorage::kDisk) {
     const char* root = std::getenv("TMPDIR");
-    path_ = std::string(root != nullptr ? root : "/tmp") + "/paceline_XXXXXX";
+    if (root == nullptr) root = "/tmp";
+    constexpr const char* kMemory = "/dev/shm";
+    if (storage == TestStorage::kMemory && ::access(kMemory, W_OK) == 0) {
+      root = kMemory;
+    }
+    path_ = std::string(root) + "/paceline_XXXXXX";
     if (::mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~TestDirectory() {

@@ -1,0 +1,105 @@
+#include "src/env/posix_writable_file.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "src/base/random.h"
+#include "test/support/test_directory.h"
+
+namespace paceline {
+namespace {
+
+constexpr uint64_t kWindowBytes = 8192;
+
+std::string ReadAll(const std::string& path, size_t bytes) {
+  auto file = FileSystem::Default()->NewSequentialFile(path);
+  EXPECT_TRUE(file.ok());
+  std::string contents(bytes, '\0');
+  Slice read;
+  EXPECT_TRUE((*file)->Read(bytes, &read, contents.data()).ok());
+  return read.ToString();
+}
+
+// A piece that ends in one window while the first one, which is stored last,
+// began in another: the first window must still be there.
+TEST(MappedWritableFileTest, AppendsCrossWindowsWhileOldOnesAreUnmapped) {
+  TestDirectory directory;
+  std::string path = directory.path() + "/file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  Atomic<bool> stops = false;
+  Thread helper([&] {
+    while (!stops) (*file)->PrepareAhead();
+  });
+  Random random(1);
+  std::string expected;
+  for (int i = 0; i < 3000; ++i) {
+    std::string header(7, static_cast<char>('a' + i % 26));
+    std::string body(random.Uniform(20000), static_cast<char>('A' + i % 26));
+    std::vector<Slice> pieces = {header, body};
+    ASSERT_TRUE((*file)->Append(pieces).ok());
+    expected += header + body;
+  }
+  stops = true;
+  helper.join();
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
+}
+
+TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
+  TestDirectory directory;
+  std::string path = directory.path() + "/file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  (*file)->PrepareAhead();
+  ASSERT_TRUE((*file)->Sync().ok());
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(*FileSystem::Default()->FileSize(path), 5U);
+}
+
+TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {
+  TestDirectory directory;
+  std::string path = directory.path() + "/file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  std::string contents = ReadAll(path, kWindowBytes);
+  EXPECT_EQ(contents.substr(0, 5), "hello");
+  EXPECT_EQ(contents.find_first_not_of('\0', 5), std::string::npos);
+}
+
+TEST(PosixWritableFileTest, BothWaysOfAppendingGiveTheSameBytes) {
+  TestDirectory directory;
+  Random random(2);
+  std::vector<std::vector<std::string>> appends;
+  for (int i = 0; i < 200; ++i) {
+    std::vector<std::string> pieces;
+    for (uint64_t n = random.Uniform(400); n > 0; --n) {
+      pieces.emplace_back(random.Uniform(40), static_cast<char>(n));
+    }
+    appends.push_back(std::move(pieces));
+  }
+  std::string contents[2];
+  for (bool allow_mmap : {false, true}) {
+    std::string path = directory.path() + (allow_mmap ? "/mapped" : "/written");
+    auto file = FileSystem::Default()->NewWritableFile(
+        path, {.preallocate_bytes = kWindowBytes, .allow_mmap = allow_mmap});
+    ASSERT_TRUE(file.ok());
+    for (const auto& pieces : appends) {
+      std::vector<Slice> slices(pieces.begin(), pieces.end());
+      ASSERT_TRUE((*file)->Append(slices).ok());
+    }
+    ASSERT_TRUE((*file)->Close().ok());
+    contents[allow_mmap ? 1 : 0] = ReadAll(path, size_t{16} << 20);
+  }
+  EXPECT_FALSE(contents[0].empty());
+  EXPECT_TRUE(contents[0] == contents[1]);
+}
+
+}  // namespace
+}  // namespace paceline
