@@ -13,9 +13,9 @@ namespace {
 // next leader starts before it is inserted.
 constexpr size_t kHandOnEarlyBytes = size_t{64} << 10;
 
-// Below this, inserting takes less time than waking a member to help; see
+// Below this, waking a member to help costs more than it saves; see
 // docs/performance.md for the measurement.
-constexpr uint32_t kParallelEntriesMin = 64;
+constexpr uint32_t kParallelEntriesMin = 256;
 
 // For counters with one writer at a time.
 void Count(Atomic<uint64_t>* counter, uint64_t n) {

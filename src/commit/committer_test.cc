@@ -344,6 +344,9 @@ TEST_F(CommitterTest, MembersOfALargeGroupAreInsertedExactlyOnce) {
   Go();
   EXPECT_THAT(target_.inserted(), SizeIs(9));
   EXPECT_EQ(committer().visible_sequence(), 401U);
+  Metrics metrics;
+  committer().AddMetrics(&metrics);
+  EXPECT_EQ(metrics.parallel_groups, ProcessorCount() > 1 ? 1U : 0U);
 }
 
 TEST_F(CommitterTest, AStalledWriterThatMustNotWaitFailsAtOnce) {
@@ -471,7 +474,7 @@ TEST_F(CommitterTest, ManyThreadsOfAllKindsAreCommittedOnceAndInOrder) {
     threads.emplace_back([this, t, &entries] {
       for (uint32_t i = 0; i < kWrites; ++i) {
         Request request{.name = 1,
-                        .entries = 1 + (i * 7 + static_cast<uint32_t>(t)) % 20,
+                        .entries = 1 + (i * 7 + static_cast<uint32_t>(t)) % 90,
                         .sync = i % 5 == 0,
                         .disable_wal = i % 7 == 3};
         request.sync = request.sync && !request.disable_wal;

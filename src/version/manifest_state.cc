@@ -23,12 +23,9 @@ class EditApplier {
   explicit EditApplier(ManifestState* state) : state_(state) {}
 
   Status Add(VersionEdit edit) {
-    if (edit.next_file_number) has_next_file_number_ = true;
-    if (edit.last_sequence) has_last_sequence_ = true;
-    if (edit.log_number) has_log_number_ = true;
     if (!edit.remaining_in_group) {
       if (!group_.empty()) return Contradiction("atomic group is interrupted");
-      return state_->Apply(edit);
+      return Apply(edit);
     }
     uint32_t remaining = *edit.remaining_in_group;
     if (!group_.empty() && *group_.back().remaining_in_group != remaining + 1) {
@@ -37,7 +34,7 @@ class EditApplier {
     group_.push_back(std::move(edit));
     if (remaining > 0) return Status::OK();
     for (const VersionEdit& member : std::exchange(group_, {})) {
-      Status s = state_->Apply(member);
+      Status s = Apply(member);
       if (!s.ok()) return s;
     }
     return Status::OK();
@@ -51,6 +48,13 @@ class EditApplier {
   }
 
  private:
+  Status Apply(const VersionEdit& edit) {
+    has_next_file_number_ |= edit.next_file_number.has_value();
+    has_last_sequence_ |= edit.last_sequence.has_value();
+    has_log_number_ |= edit.log_number.has_value();
+    return state_->Apply(edit);
+  }
+
   static Status Missing(const char* what) {
     return Status::Corruption("the MANIFEST never gives a value", what);
   }
