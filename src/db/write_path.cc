@@ -86,10 +86,12 @@ Status WritePath::Open(SequenceNumber last_sequence) {
     }
     AddFamily(std::move(family));
   }
+  is_open_ = true;
   return Status::OK();
 }
 
 Status WritePath::Close() {
+  if (!is_open_) return Status::OK();
   committer_.Shutdown();
   Exclusive alone(this);
   Status s = wals_.Close();

@@ -102,6 +102,7 @@ class WritePath final : private CommitTarget {
   ColumnFamilySet* const families_;
   Logger* const logger_;
 
+  bool is_open_ = false;
   ErrorLatch latch_;
   WriteController controller_;
   WalSet wals_;

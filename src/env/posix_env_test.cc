@@ -160,7 +160,9 @@ TEST_P(AppendTest, RandomAppendsAreKept) {
       const std::vector<Slice> pieces(strings.begin(), strings.end());
       ASSERT_TRUE(file->Append(pieces).ok());
       if (random.OneIn(3)) file->PrepareAhead();
-      if (random.OneIn(5)) ASSERT_TRUE(file->Sync().ok());
+      if (random.OneIn(5)) {
+        ASSERT_TRUE(file->Sync().ok());
+      }
     }
     ASSERT_TRUE(file->Close().ok());
     ASSERT_TRUE(ReadFileBytes(path_) == expected);
