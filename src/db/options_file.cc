@@ -34,31 +34,47 @@ void AddLine(std::string* text, const char* name, bool value) {
   AddLine(text, name, std::string(value ? "true" : "false"));
 }
 
-// Characters that would end a section's name or a line.
-std::string EscapeName(const std::string& name) {
+// A backslash stands in front of what would end a name, a value or a line.
+std::string Escape(const std::string& text) {
+  constexpr std::string_view kSpecial = "\\\"#;:{}";
   std::string escaped;
-  for (char c : name) {
+  for (char c : text) {
     if (c == '\n') {
       escaped += "\\n";
+    } else if (c == '\r') {
+      escaped += "\\r";
     } else {
-      if (c == '\\' || c == '"' || c == '#') escaped += '\\';
+      if (kSpecial.find(c) != std::string_view::npos) escaped += '\\';
       escaped += c;
     }
   }
   return escaped;
 }
 
-std::string UnescapeName(std::string_view escaped) {
-  std::string name;
+std::string Unescape(std::string_view escaped) {
+  std::string text;
   for (size_t i = 0; i < escaped.size(); ++i) {
-    if (escaped[i] == '\\' && i + 1 < escaped.size()) {
+    if (escaped[i] != '\\' || i + 1 == escaped.size()) {
+      text += escaped[i];
+      continue;
+    }
+    ++i;
+    text += escaped[i] == 'n' ? '\n' : escaped[i] == 'r' ? '\r' : escaped[i];
+  }
+  return text;
+}
+
+// Where the first `c` without a backslash in front of it stands; npos if there
+// is none.
+size_t FindUnescaped(std::string_view text, char c) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
       ++i;
-      name += escaped[i] == 'n' ? '\n' : escaped[i];
-    } else {
-      name += escaped[i];
+    } else if (text[i] == c) {
+      return i;
     }
   }
-  return name;
+  return std::string_view::npos;
 }
 
 std::string_view Trim(std::string_view text) {
@@ -94,12 +110,12 @@ std::map<std::string, std::string> ParseObject(std::string_view value) {
   }
   value = value.substr(1, value.size() - 2);
   while (!value.empty()) {
-    size_t end = value.find(';');
+    size_t end = FindUnescaped(value, ';');
     std::string_view field = value.substr(0, end);
     size_t equals = field.find('=');
     if (equals != std::string_view::npos) {
       fields[std::string(Trim(field.substr(0, equals)))] =
-          field.substr(equals + 1);
+          Unescape(field.substr(equals + 1));
     }
     value.remove_prefix(end == std::string_view::npos ? value.size() : end + 1);
   }
@@ -113,7 +129,7 @@ std::string MergeOperatorText(const MergeOperator* merge_operator) {
   // What it puts between two operands tells its delimiter.
   std::string joined;
   merge_operator->PartialMerge("", "", "", &joined, nullptr);
-  return "{id=" + id + ";delimiter=" + joined + ";}";
+  return "{id=" + id + ";delimiter=" + Escape(joined) + ";}";
 }
 
 void SetMergeOperator(std::string_view value, ColumnFamilyOptions* options) {
@@ -184,17 +200,12 @@ std::optional<Section> ParseSection(std::string_view line) {
   line.remove_prefix(kFamily.size());
   if (!line.ends_with('"')) return std::nullopt;
   line.remove_suffix(1);
-  return Section{Section::Kind::kFamily, UnescapeName(line)};
+  return Section{Section::Kind::kFamily, Unescape(line)};
 }
 
 // A '#' that is not escaped begins a comment.
 std::string_view WithoutComment(std::string_view line) {
-  for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '#' && (i == 0 || line[i - 1] != '\\')) {
-      return line.substr(0, i);
-    }
-  }
-  return line;
+  return line.substr(0, FindUnescaped(line, '#'));
 }
 
 }  // namespace
@@ -215,7 +226,7 @@ std::string OptionsToText(const DBOptions& db_options,
       std::string(
           kRecoveryModes[static_cast<size_t>(db_options.wal_recovery_mode)]));
   for (const ColumnFamilyDescriptor& family : families) {
-    std::string name = EscapeName(family.name);
+    std::string name = Escape(family.name);
     text += "\n[CFOptions \"" + name + "\"]\n";
     AddLine(&text, "comparator",
             std::string(family.options.comparator->Name()));

@@ -189,7 +189,7 @@ TEST(OptionsTextTest, AFileOfRocksDBIsRead) {
 
 [CFOptions "default"]
   memtable_protection_bytes_per_key=0
-  bottommost_compression_opts={use_zstd_dict_trainer=true;level=32767;window_bits=-14;}
+  compression_opts={use_zstd_dict_trainer=true;level=32767;}
   compression_per_level=kNoCompression:kSnappyCompression
   merge_operator={id=StringAppendOperator;delimiter=,;}
   prefix_extractor=nullptr

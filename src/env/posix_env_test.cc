@@ -1,3 +1,5 @@
+// The POSIX FileSystem: both ways to append, what errors say, and locks.
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,0 +1,337 @@
+#include "src/db/recovery.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "src/base/coding.h"
+#include "src/format/file_name.h"
+#include "src/wal/log_writer.h"
+#include "test/support/fault_file_system.h"
+#include "test/support/test_directory.h"
+
+namespace paceline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr WALRecoveryMode kTolerate =
+    WALRecoveryMode::kTolerateCorruptedTailRecords;
+constexpr WALRecoveryMode kAbsolute = WALRecoveryMode::kAbsoluteConsistency;
+constexpr WALRecoveryMode kPointInTime = WALRecoveryMode::kPointInTimeRecovery;
+constexpr WALRecoveryMode kSkip = WALRecoveryMode::kSkipAnyCorruptedRecords;
+constexpr WALRecoveryMode kModes[] = {kTolerate, kAbsolute, kPointInTime,
+                                      kSkip};
+
+// A WAL record: puts of `keys` from `sequence` on, in `family_id`.
+std::string Record(SequenceNumber sequence,
+                   const std::vector<std::string>& keys,
+                   uint32_t family_id = 0) {
+  std::string record;
+  PutFixed64(&record, sequence);
+  PutFixed32(&record, static_cast<uint32_t>(keys.size()));
+  for (const std::string& key : keys) {
+    record.push_back(family_id == 0 ? 1 : 5);
+    if (family_id != 0) PutVarint32(&record, family_id);
+    PutLengthPrefixed(&record, key);
+    PutLengthPrefixed(&record, "value");
+  }
+  return record;
+}
+
+class RecoveryTest : public testing::Test {
+ protected:
+  RecoveryTest() {
+    state_.next_file_number = 100;
+    AddFamily(0, "default", 0);
+  }
+
+  void AddFamily(uint32_t id, const std::string& name, uint64_t log_number) {
+    state_.families[id].name = name;
+    state_.families[id].log_number = log_number;
+    families_[id] =
+        std::make_shared<ColumnFamily>(id, name, ColumnFamilyOptions());
+  }
+
+  void WriteWal(uint64_t number, const std::vector<std::string>& records) {
+    auto file =
+        files_->NewWritableFile(WalFileName(directory_.path(), number), {});
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    LogWriter writer(*std::move(file));
+    for (const std::string& record : records) {
+      ASSERT_TRUE(writer.AddRecord(record).ok());
+    }
+    ASSERT_TRUE(writer.Close().ok());
+  }
+  // Cuts `bytes` off the end of a WAL.
+  void Tear(uint64_t number, size_t bytes) {
+    const std::string path = WalFileName(directory_.path(), number);
+    std::string contents = ReadFileBytes(path);
+    contents.resize(contents.size() - bytes);
+    WriteFileBytes(path, contents);
+  }
+
+  StatusOr<ReplayResult> Replay(WALRecoveryMode mode) {
+    for (auto& [id, family] : families_) {
+      family = std::make_shared<ColumnFamily>(id, family->name(),
+                                              ColumnFamilyOptions());
+    }
+    return ReplayWals(files_, nullptr, directory_.path(), mode, state_,
+                      families_);
+  }
+  ReplayResult ReplayGood(WALRecoveryMode mode) {
+    auto result = Replay(mode);
+    EXPECT_TRUE(result.ok()) << result.status().ToString();
+    return result.ok() ? *result : ReplayResult();
+  }
+  // "key@sequence" of the family's entries.
+  std::vector<std::string> Entries(uint32_t family_id = 0) {
+    std::vector<std::string> entries;
+    auto iterator = families_.at(family_id)->mutable_memtable()->NewIterator();
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+      entries.push_back(
+          ExtractUserKey(iterator->key()).ToString() + "@" +
+          std::to_string(TagSequence(ExtractTag(iterator->key()))));
+    }
+    return entries;
+  }
+
+  TestDirectory directory_;
+  FileSystem* const files_ = FileSystem::Default();
+  ManifestState state_ = ManifestState::Empty();
+  FamiliesById families_;
+};
+
+TEST_F(RecoveryTest, WithoutWalsTheSequenceIsTheManifests) {
+  state_.last_sequence = 77;
+  for (WALRecoveryMode mode : kModes) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_EQ(result.last_sequence, 77u);
+    EXPECT_EQ(result.wals, 0u);
+    EXPECT_TRUE(result.is_clean);
+  }
+}
+
+TEST_F(RecoveryTest, WalsAreReplayedInTheOrderOfTheirNumbers) {
+  WriteWal(1000000, {Record(4, {"c"})});
+  WriteWal(999999, {Record(1, {"a", "b"}), Record(3, {"a"})});
+  for (WALRecoveryMode mode : kModes) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_EQ(result.last_sequence, 4u);
+    EXPECT_EQ(result.wals, 2u);
+    EXPECT_EQ(result.records, 3u);
+    EXPECT_TRUE(result.is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@3", "a@1", "b@2", "c@4"));
+  }
+}
+
+TEST_F(RecoveryTest, ASequenceBelowTheManifestsDoesNotLowerIt) {
+  state_.last_sequence = 77;
+  WriteWal(5, {Record(1, {"a"})});
+  EXPECT_EQ(ReplayGood(kPointInTime).last_sequence, 77u);
+}
+
+TEST_F(RecoveryTest, WalsThatAreNotNeededAreNotEvenRead) {
+  state_.families[0].log_number = 6;
+  WriteFileBytes(WalFileName(directory_.path(), 5), "damaged");
+  WriteWal(6, {Record(1, {"a"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_EQ(ReplayGood(mode).wals, 1u);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+  }
+  state_.min_log_number_to_keep = 7;
+  EXPECT_EQ(ReplayGood(kAbsolute).wals, 0u);
+}
+
+TEST_F(RecoveryTest, AFamilySkipsWalsThatItHasFlushed) {
+  AddFamily(1, "one", 8);
+  WriteWal(7, {Record(1, {"a"}), Record(2, {"b"}, 1)});
+  WriteWal(8, {Record(3, {"c"}), Record(4, {"d"}, 1)});
+  ReplayGood(kAbsolute);
+  EXPECT_THAT(Entries(0), ElementsAre("a@1", "c@3"));
+  EXPECT_THAT(Entries(1), ElementsAre("d@4"));
+}
+
+TEST_F(RecoveryTest, EntriesOfUnknownFamiliesTakeTheirSequenceNumbers) {
+  WriteWal(5,
+           {Record(1, {"x", "y"}, 9), Record(3, {"a"}), Record(4, {"z"}, 9)});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_EQ(ReplayGood(mode).last_sequence, 4u);
+    EXPECT_THAT(Entries(), ElementsAre("a@3"));
+  }
+}
+
+TEST_F(RecoveryTest, AGapBetweenSoundWalsIsAccepted) {
+  WriteWal(5, {Record(1, {"a"})});
+  WriteWal(6, {Record(50, {"b"})});
+  for (WALRecoveryMode mode : kModes) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_EQ(result.last_sequence, 50u);
+    EXPECT_TRUE(result.is_clean);
+  }
+}
+
+TEST_F(RecoveryTest, EmptyBatchesAndEmptyWalsAreFine) {
+  WriteWal(5, {});
+  WriteWal(6, {Record(1, {}), Record(1, {"a"}), Record(2, {})});
+  for (WALRecoveryMode mode : kModes) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_EQ(result.last_sequence, 1u);
+    EXPECT_EQ(result.records, 3u);
+    EXPECT_TRUE(result.is_clean);
+  }
+}
+
+TEST_F(RecoveryTest, OtherFilesAreNotReplayed) {
+  WriteWal(5, {Record(1, {"a"})});
+  WriteFileBytes(directory_ / "000006.log.bak", "x");
+  WriteFileBytes(directory_ / "000006.sst", "x");
+  WriteFileBytes(directory_ / "LOG", "x");
+  EXPECT_EQ(ReplayGood(kAbsolute).wals, 1u);
+}
+
+TEST_F(RecoveryTest, NothingIsWritten) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"b"})});
+  Tear(5, 3);
+  const auto before = ReadDirectory(directory_.path());
+  for (WALRecoveryMode mode : kModes) {
+    static_cast<void>(Replay(mode).ok());
+    EXPECT_EQ(ReadDirectory(directory_.path()), before);
+  }
+}
+
+// ---- Damage.
+
+TEST_F(RecoveryTest, ATornTailIsDroppedExceptInTheStrictMode) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"b"})});
+  Tear(5, 1);
+  for (WALRecoveryMode mode : {kTolerate, kPointInTime, kSkip}) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+    EXPECT_EQ(result.last_sequence, 1u);
+    EXPECT_FALSE(result.is_clean);
+  }
+  const auto result = Replay(kAbsolute);
+  EXPECT_TRUE(result.status().IsCorruption());
+  EXPECT_THAT(result.status().ToString(),
+              HasSubstr(WalFileName(directory_.path(), 5)));
+}
+
+TEST_F(RecoveryTest, PointInTimeGoesOnBehindATearIfTheSequenceDoes) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"lost"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(2, {"b"})});
+  WriteWal(7, {Record(3, {"c"})});
+  const ReplayResult result = ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2", "c@3"));
+  EXPECT_EQ(result.last_sequence, 3u);
+}
+
+TEST_F(RecoveryTest, PointInTimeStopsAtATearIfTheSequenceDoesNotGoOn) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"lost"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(3, {"c"})});
+  const ReplayResult result = ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1"));
+  EXPECT_EQ(result.last_sequence, 1u);
+  EXPECT_FALSE(result.is_clean);
+  // A later one that does go on is taken.
+  WriteWal(7, {Record(2, {"b"})});
+  ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2"));
+}
+
+TEST_F(RecoveryTest, EntriesPassedOverCountForWhetherTheSequenceGoesOn) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"x", "y"}, 9), Record(4, {"l"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(4, {"b"})});
+  ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@4"));
+}
+
+TEST_F(RecoveryTest, PointInTimeDropsLaterWalsIfTheFirstHasNothing) {
+  WriteWal(5, {Record(1, {"a"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(2, {"b"})});
+  const ReplayResult result = ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), IsEmpty());
+  EXPECT_FALSE(result.is_clean);
+}
+
+TEST_F(RecoveryTest, TheOtherTolerantModesReplayWhatIsBehindATear) {
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"lost"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(3, {"c"})});
+  for (WALRecoveryMode mode : {kTolerate, kSkip}) {
+    const ReplayResult result = ReplayGood(mode);
+    EXPECT_THAT(Entries(), ElementsAre("a@1", "c@3"));
+    EXPECT_FALSE(result.is_clean);
+  }
+}
+
+// Well framed, but not a batch.
+TEST_F(RecoveryTest, AMalformedBatchIsDamageAtItsOffset) {
+  const std::string good = Record(1, {"a"});
+  const size_t offset = log::kHeaderBytes + good.size();
+  std::string wrong_count = Record(2, {"b"});
+  wrong_count[8] = 7;
+  for (const std::string& bad :
+       {std::string("short"), wrong_count, Record(2, {"b"}) + "\x80"}) {
+    std::filesystem::remove(WalFileName(directory_.path(), 5));
+    WriteWal(5, {good, bad, Record(3, {"c"})});
+    for (WALRecoveryMode mode : {kTolerate, kAbsolute}) {
+      const auto result = Replay(mode);
+      EXPECT_TRUE(result.status().IsCorruption());
+      EXPECT_THAT(result.status().ToString(),
+                  HasSubstr(WalFileName(directory_.path(), 5) + " at offset " +
+                            std::to_string(offset)));
+    }
+    EXPECT_FALSE(ReplayGood(kPointInTime).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+    EXPECT_FALSE(ReplayGood(kSkip).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@1", "c@3"));
+  }
+}
+
+TEST_F(RecoveryTest, TransactionsAreNotSupportedInAnyMode) {
+  std::string record = Record(2, {});
+  record += "\x09";  // Begins a prepared transaction.
+  WriteWal(5, {Record(1, {"a"}), record});
+  for (WALRecoveryMode mode : kModes) {
+    const auto result = Replay(mode);
+    EXPECT_TRUE(result.status().IsNotSupported());
+    EXPECT_THAT(result.status().ToString(),
+                HasSubstr(WalFileName(directory_.path(), 5)));
+  }
+}
+
+TEST_F(RecoveryTest, AFailedReadFailsTheRecoveryInEveryMode) {
+  WriteWal(5, {Record(1, {"a"})});
+  for (const char* name : {"ListDirectory", "NewSequentialFile", "Read"}) {
+    for (WALRecoveryMode mode : kModes) {
+      FaultFileSystem faults;
+      faults.Arm({.operation = 1, .name = name});
+      const auto result = ReplayWals(&faults, nullptr, directory_.path(), mode,
+                                     state_, families_);
+      EXPECT_TRUE(result.status().IsIOError()) << name;
+    }
+  }
+}
+
+TEST_F(RecoveryTest, SstFilesAreNotSupportedYet) {
+  EXPECT_TRUE(CheckSupported(state_).ok());
+  AddFamily(1, "has tables", 0);
+  state_.families[1].files.insert({0, 9});
+  const Status s = CheckSupported(state_);
+  EXPECT_TRUE(s.IsNotSupported());
+  EXPECT_THAT(s.ToString(), HasSubstr("has tables"));
+}
+
+}  // namespace
+}  // namespace paceline
