@@ -392,7 +392,7 @@ class ModelRun {
   TestRandom random_;
   const uint64_t key_count_;
   const uint64_t value_bytes_max_;
-  TestDirectory directory_;
+  TestDirectory directory_{TestStorage::kMemory};
   TestDatabase database_;
   Model model_;
   std::vector<std::pair<const Snapshot*, Model>> snapshots_;

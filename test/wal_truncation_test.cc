@@ -161,7 +161,7 @@ class WrittenDatabase {
     }
   }
 
-  TestDirectory directory_;
+  TestDirectory directory_{TestStorage::kMemory};
   Options options_;
   Model model_;
   std::vector<std::vector<ModelOperation>> batches_;

@@ -183,13 +183,16 @@ class DB {
 
   // Makes a column family; it and its name survive a power cut when this
   // returns OK. InvalidArgument if the name exists or an option is out of
-  // range. Blocks writers while the directory is updated.
+  // range. IOError if the MANIFEST failed: the next open may find the family
+  // or not, and no write is accepted until Resume() or reopen. Blocks writers
+  // while the directory is updated.
   virtual Status CreateColumnFamily(const ColumnFamilyOptions& options,
                                     const std::string& name,
                                     ColumnFamilyHandle** handle) = 0;
   // Removes the column family and its data, for good when this returns OK.
   // Calls with its handle then fail with InvalidArgument; iterators that
-  // exist go on. InvalidArgument for the default family.
+  // exist go on. InvalidArgument for the default family; IOError as for
+  // CreateColumnFamily().
   virtual Status DropColumnFamily(ColumnFamilyHandle* family) = 0;
   virtual Status DestroyColumnFamilyHandle(ColumnFamilyHandle* family);
   // Belongs to the DB.
@@ -209,10 +212,11 @@ class DB {
   // InvalidArgument if LockWAL() was not called.
   virtual Status UnlockWAL() = 0;
 
-  // After a WAL failure: writes everything that is visible into a new WAL,
-  // syncs it, sets the failed ones aside and accepts writes again. What
-  // failed stays invisible. Blocks for a time in proportion to the data in
-  // memory. OK if there was nothing to mend; otherwise why it is not mended.
+  // After a failure of a WAL or the MANIFEST: writes everything that is visible
+  // into a new WAL, syncs it, sets the failed ones aside and accepts writes
+  // again. What failed stays invisible. Blocks for a time in proportion to the
+  // data in memory. OK if there was nothing to mend; otherwise why it is not
+  // mended.
   virtual Status Resume() = 0;
 
   // The sequence number of the newest visible entry.

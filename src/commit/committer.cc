@@ -1,6 +1,7 @@
 #include "src/commit/committer.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "src/base/check.h"
@@ -103,8 +104,11 @@ Status Committer::PrepareToLead(Writer* leader) {
 
 Status Committer::CheckLatch() const {
   if (!latch_->is_set()) return Status::OK();
-  return Status::IOError("writes are refused after a failure, until Resume()",
-                         latch_->Get().ToString());
+  Status cause = latch_->Get();
+  constexpr std::string_view kText =
+      "writes are refused after a failure, until Resume()";
+  return cause.IsNoSpace() ? Status::NoSpace(kText, cause.ToString())
+                           : Status::IOError(kText, cause.ToString());
 }
 
 Status Committer::WaitForRoom(Writer* leader) {

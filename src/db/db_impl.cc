@@ -303,7 +303,7 @@ Status DBImpl::CreateColumnFamily(const ColumnFamilyOptions& options,
     edit.log_number = write_path_->wal_number();
     edit.max_family_id = family->id();
     s = versions_->LogAndApply({edit});
-    if (!s.ok()) return s;
+    if (!s.ok()) return write_path_->RefuseWrites(s);
     families_.Add(family);
     write_path_->AddFamily(family);
   }
@@ -331,7 +331,7 @@ Status DBImpl::DropColumnFamily(ColumnFamilyHandle* handle) {
     edit.family_id = id;
     edit.drops_family = true;
     Status s = versions_->LogAndApply({edit});
-    if (!s.ok()) return s;
+    if (!s.ok()) return write_path_->RefuseWrites(s);
     (*family)->MarkDropped();
     write_path_->RemoveFamily(id);
     families_.Remove(id);

@@ -66,6 +66,13 @@ class WritePath final : private CommitTarget {
   // The WAL that the next write goes to.
   [[nodiscard]] uint64_t wal_number() const { return wals_.tail_number(); }
 
+  // Refuses writes from now on: what a failed change of the MANIFEST left in
+  // the file is not known, and recovery may find it. Returns `failure`.
+  Status RefuseWrites(const Status& failure)
+      REQUIRES(WriteThread::write_leader) {
+    return latch_.Set(failure);
+  }
+
   // See DB::Resume(). OK at once if nothing has failed.
   Status Resume();
 

@@ -68,21 +68,11 @@ void WalSet::DiscardFile(const File& file) {
   static_cast<void>(ignored);
 }
 
-Status WalSet::Poisoned(const File& file) const {
-  return Status::IOError("the WAL failed before",
-                         WalFileName(config_.directory, file.number));
-}
-
 Status WalSet::Append(std::span<const Slice> payload) {
   File* file = tail_.get();
-  if (file->is_poisoned.load(std::memory_order_acquire)) {
-    return Poisoned(*file);
-  }
+  if (file->failure.is_set()) return file->failure.Get();
   Status s = file->writer.AddRecord(payload);
-  if (!s.ok()) {
-    file->is_poisoned.store(true, std::memory_order_release);
-    return s;
-  }
+  if (!s.ok()) return file->failure.Set(s);
   if (file->writer.size() >= next_work_at_) {
     next_work_at_ = file->writer.size() + kWorkIntervalBytes;
     RequestWork();
@@ -123,15 +113,10 @@ Status WalSet::Switch() {
 Status WalSet::SyncFile(File* file, bool is_full) {
   MutexLock lock(&file->sync_mutex);
   if (file->is_synced_for_good) return Status::OK();
-  if (file->is_poisoned.load(std::memory_order_acquire)) {
-    return Poisoned(*file);
-  }
+  if (file->failure.is_set()) return file->failure.Get();
   syncs_.fetch_add(1, std::memory_order_relaxed);
   Status s = file->writer.Sync();
-  if (!s.ok()) {
-    file->is_poisoned.store(true, std::memory_order_release);
-    return s;
-  }
+  if (!s.ok()) return file->failure.Set(s);
   if (is_full) {
     file->is_synced_for_good = true;
     // What it would cut off is zeros, so a failure changes nothing.
@@ -213,9 +198,7 @@ void WalSet::RunThread() {
       current = current_;
       needs_next = next_ == nullptr;
     }
-    if (!current->is_poisoned.load(std::memory_order_acquire)) {
-      current->writer.PrepareAhead();
-    }
+    if (!current->failure.is_set()) current->writer.PrepareAhead();
     if (needs_next) {
       // If it fails, the leader that needs the WAL tries again and reports.
       StatusOr<std::shared_ptr<File>> made = MakeFile();

@@ -92,9 +92,9 @@ class WalSet {
 
     const uint64_t number;
     LogWriter writer;
-    // Set by the first failed append or sync; nothing is done with the file
-    // after that. Release and acquire: pairs with nothing but itself.
-    Atomic<bool> is_poisoned = false;
+    // The first failed append or sync; nothing is done with the file after
+    // that.
+    ErrorLatch failure;
 
     // Held for the whole of a sync: of two that run at once only one is told
     // of a failure by the system, so they must not.
@@ -104,7 +104,6 @@ class WalSet {
 
   StatusOr<std::shared_ptr<File>> MakeFile();
   Status SyncFile(File* file, bool is_full) EXCLUDES(mutex_);
-  Status Poisoned(const File& file) const;
   void DiscardFile(const File& file);
 
   void StartThread() EXCLUDES(mutex_);
