@@ -9,6 +9,7 @@
 
 #include "paceline/options.h"
 #include "paceline/status.h"
+
 #include "test/support/model.h"
 #include "test/support/test_database.h"
 

@@ -38,7 +38,9 @@ std::string Difference(const Contents& expected, const Contents& actual);
 
 MATCHER(IsOk, "") { return arg.ok(); }
 MATCHER_P(HasCode, code,
-          "has the code " + std::to_string(static_cast<int>(code))) { return arg.code() == code; }
+          "has the code " + std::to_string(static_cast<int>(code))) {
+  return arg.code() == code;
+}
 MATCHER_P(Mentions, text, "") {
   return arg.ToString().find(text) != std::string::npos;
 }
