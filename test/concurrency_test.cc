@@ -158,6 +158,10 @@ TEST_P(ConcurrencyTest, ReadersNeverSeePartOfABatch) {
       });
   EXPECT_EQ(database_->GetLatestSequenceNumber(),
             kWriters * WritesPerThread() * kKeysPerBatch * 2);
+  // One sync a group at most, and one for each WAL that is full.
+  const Metrics metrics = database_->GetMetrics();
+  EXPECT_EQ(metrics.commits, kWriters * WritesPerThread());
+  EXPECT_LE(metrics.wal_syncs, metrics.groups + metrics.wal_switches);
 }
 
 TEST_P(ConcurrencyTest, EveryThreadReadsItsOwnWrites) {

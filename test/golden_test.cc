@@ -3,6 +3,7 @@
 
 #include "test/support/golden.h"
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
