@@ -23,8 +23,8 @@ namespace paceline {
 class Committer {
  public:
   struct Config {
-    WriteThread::Config queue;
-    CommitPipeline::Config pipeline;
+    WriteThread::Config queue = {};
+    CommitPipeline::Config pipeline = {};
     Clock* clock = Clock::Default();
     // Lets members of large groups insert beside their leader.
     bool allows_parallel_inserts = true;

@@ -239,7 +239,9 @@ Status WritePath::LockWAL() {
     Exclusive alone(this);
     controller_.AddStop();
   }
-  // Nothing is appended while writes are stopped, so this sync covers all.
+  // Nothing is appended while writes are stopped, so this sync covers all, and
+  // no file changes once the thread has done what it was asked for before.
+  wals_.WaitUntilIdle();
   Status s = wals_.Sync();
   if (!s.ok()) {
     s = latch_.Set(s);

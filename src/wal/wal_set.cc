@@ -170,6 +170,7 @@ void WalSet::StopThread() {
     MutexLock lock(&mutex_);
     is_stopping_ = true;
     work_requested_.NotifyOne();
+    became_idle_.NotifyAll();
   }
   thread_.join();
   std::shared_ptr<File> unused;
@@ -178,6 +179,13 @@ void WalSet::StopThread() {
     unused = std::exchange(next_, nullptr);
   }
   if (unused != nullptr) DiscardFile(*unused);
+}
+
+void WalSet::WaitUntilIdle() {
+  MutexLock lock(&mutex_);
+  while ((has_work_ || is_working_) && !is_stopping_) {
+    became_idle_.Wait(&mutex_);
+  }
 }
 
 void WalSet::RequestWork() {
@@ -192,9 +200,12 @@ void WalSet::RunThread() {
     bool needs_next = false;
     {
       MutexLock lock(&mutex_);
+      is_working_ = false;
+      became_idle_.NotifyAll();
       while (!has_work_ && !is_stopping_) work_requested_.Wait(&mutex_);
       if (is_stopping_) return;
       has_work_ = false;
+      is_working_ = true;
       current = current_;
       needs_next = next_ == nullptr;
     }

@@ -65,6 +65,10 @@ class WalSet {
   // older WALs first.
   Status Sync() EXCLUDES(mutex_);
 
+  // Blocks until the thread has nothing to do. Without appends meanwhile, no
+  // file changes after this.
+  void WaitUntilIdle() EXCLUDES(mutex_);
+
   // Syncs and closes everything. A tail without a record is removed. Nothing
   // may be in flight.
   Status Close() EXCLUDES(mutex_);
@@ -130,7 +134,9 @@ class WalSet {
   std::shared_ptr<File> next_ GUARDED_BY(mutex_);
   // Full WALs that are not known to be synced, oldest first.
   std::vector<std::shared_ptr<File>> full_ GUARDED_BY(mutex_);
+  CondVar became_idle_;
   bool has_work_ GUARDED_BY(mutex_) = false;
+  bool is_working_ GUARDED_BY(mutex_) = false;
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   Thread thread_;
 };
