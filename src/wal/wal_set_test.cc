@@ -17,6 +17,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "src/format/file_name.h"
 #include "src/wal/log_reader.h"
 #include "test/support/fault_file_system.h"
 #include "test/support/test_directory.h"
@@ -61,7 +62,7 @@ class WalSetTest : public testing::Test {
   }
 
   static std::string Name(uint64_t number) {
-    return "0000" + std::to_string(number) + ".log";
+    return WalFileName("", number).substr(1);
   }
   // What the WAL holds; it must not be damaged.
   std::vector<std::string> RecordsOf(uint64_t number) {
@@ -203,10 +204,11 @@ TEST_F(WalSetTest, AfterASwitchRecordsGoToTheNextWal) {
 // as many chances as it needs.
 TEST_F(WalSetTest, ASwitchTakesAPreparedWalWithoutWaiting) {
   ASSERT_TRUE(wals_->Start().ok());
-  // Until the thread was faster once, which it is sooner or later.
+  // Until the thread was faster than a sync once: sooner or later it is.
   uint64_t waits = 0;
   do {
-    std::this_thread::yield();
+    ASSERT_TRUE(Append("before").ok());
+    ASSERT_TRUE(wals_->Sync().ok());
     waits = wals_->switch_waits();
     ASSERT_TRUE(wals_->Switch().ok());
   } while (wals_->switch_waits() > waits);
