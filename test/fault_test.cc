@@ -308,7 +308,7 @@ class FaultTest : public testing::TestWithParam<bool> {
     sound.Run();
     const auto& operations = sound.operations();
     const bool only_appends = fault_case.fault.effect == Fault::Effect::kHalf;
-    const uint64_t stride = kIsSanitized ? 7 : 1;
+    const uint64_t stride = kIsSanitized ? 11 : 1;
     for (uint64_t number = 1;; number += stride) {
       const bool is_append = number <= operations.size() &&
                              operations[number - 1].name == "Append";

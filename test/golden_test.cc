@@ -121,6 +121,18 @@ TEST_P(GoldenTest, WhatARecoveryFoundAndLaterWritesStayInEveryMode) {
   }
 }
 
+// What was set aside because of the damage belongs to the database.
+TEST_P(GoldenTest, DestroyRemovesTheDatabaseAndWhatARecoverySetAside) {
+  {
+    TestDatabase database;
+    const Status status = database.Open(options_, directory_);
+    if (IsExpectedFailure(status)) return;
+    ASSERT_THAT(status, IsOk());
+  }
+  EXPECT_THAT(DestroyDB(directory_, options_), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(directory_));
+}
+
 INSTANTIATE_TEST_SUITE_P(RocksDB, GoldenTest,
                          testing::ValuesIn(ReadGoldenCases(kGoldenDirectory)),
                          [](const auto& parameter) {

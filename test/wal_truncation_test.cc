@@ -205,7 +205,9 @@ class WalTruncationTest : public testing::TestWithParam<NamedRecoveryMode> {
 
 TEST_P(WalTruncationTest, EveryCutLeavesAnExactPrefixOfTheBatches) {
   WrittenDatabase database(SmallBatches());
-  for (uint64_t length = 0; length <= database.bytes().size(); ++length) {
+  const uint64_t stride = kIsSanitized ? 7 : 1;
+  for (uint64_t length = 0; length <= database.bytes().size();
+       length += stride) {
     Cut(&database, length);
     ASSERT_FALSE(HasFailure());
   }
@@ -252,8 +254,9 @@ TEST_P(WalTruncationTest, EveryChangedByteIsNoticed) {
   const std::string& bytes = database.bytes();
   const WALRecoveryMode mode = GetParam().mode;
   size_t record = 0;
-  for (uint64_t offset = 0; offset < bytes.size(); ++offset) {
-    if (offset >= database.ends()[record]) ++record;
+  const uint64_t stride = kIsSanitized ? 11 : 1;
+  for (uint64_t offset = 0; offset < bytes.size(); offset += stride) {
+    while (offset >= database.ends()[record]) ++record;
     for (const char mask : {'\x01', '\x80', '\xff'}) {
       SCOPED_TRACE("byte " + std::to_string(offset) + " of record " +
                    std::to_string(record) + ", mask " +
