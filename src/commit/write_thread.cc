@@ -13,12 +13,14 @@ namespace {
 // microseconds.
 constexpr size_t kSmallGroupSlackBytes = size_t{128} << 10;
 
-// Waking one sleeper costs the waker about 2 us; a chain of wake-ups adds the
-// latency of one more thread per link. Up to here the waker does it alone.
+// Waking one sleeper costs the waker a system call; a chain of wake-ups adds
+// the latency of one more thread per link. Up to here the waker does it alone.
+// An estimate, not measured.
 constexpr size_t kWakesByOneThread = 4;
 
-// Looks at the state before sleeping: about as long as putting a thread to
-// sleep and waking it costs, so that spinning in vain at most doubles that.
+// Looks at the state before sleeping. Meant to last about as long as putting a
+// thread to sleep and waking it, so that spinning in vain at most doubles
+// that. An estimate, not measured.
 constexpr int kSpins = 200;
 
 // Threads that spin right now, over all WriteThreads: processors are what they

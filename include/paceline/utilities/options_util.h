@@ -15,7 +15,8 @@ namespace paceline {
 // OPTIONS file in `directory`) on top of the values they have. Names that
 // Paceline does not have are passed over, so files written by RocksDB are
 // read too. A merge operator or comparator that is not built in is left as it
-// was. PathNotFound if there is no OPTIONS file; Corruption (with file and
+// was. The file has only options that RocksDB has too: allow_mmap_writes and
+// visible_before_durable stay as they were. PathNotFound if there is no OPTIONS file; Corruption (with file and
 // line) if it does not parse.
 Status LoadLatestOptions(const std::string& directory, FileSystem* file_system,
                          DBOptions* db_options,
