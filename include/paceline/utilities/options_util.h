@@ -16,8 +16,8 @@ namespace paceline {
 // Paceline does not have are passed over, so files written by RocksDB are
 // read too. A merge operator or comparator that is not built in is left as it
 // was. The file has only options that RocksDB has too: allow_mmap_writes and
-// visible_before_durable stay as they were. PathNotFound if there is no OPTIONS file; Corruption (with file and
-// line) if it does not parse.
+// visible_before_durable stay as they were. PathNotFound if there is no OPTIONS
+// file; Corruption (with file and line) if it does not parse.
 Status LoadLatestOptions(const std::string& directory, FileSystem* file_system,
                          DBOptions* db_options,
                          std::vector<ColumnFamilyDescriptor>* families);
