@@ -10,7 +10,7 @@
 #include "paceline/iterator.h"
 
 #include "src/format/internal_iterator.h"
-#include "src/memtable/range_tombstones.h"
+#include "src/format/range_tombstones.h"
 #include "src/version/column_family.h"
 
 namespace paceline {

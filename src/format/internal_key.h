@@ -47,6 +47,10 @@ inline constexpr size_t kTagBytes = 8;
   return static_cast<ValueType>(tag & 0xff);
 }
 
+// The largest key of a file that ends with a range tombstone.
+inline constexpr uint64_t kRangeTombstoneSentinelTag =
+    PackTag(kMaxSequenceNumber, ValueType::kRangeDeletion);
+
 // `internal_key` must have at least kTagBytes bytes.
 [[nodiscard]] inline Slice ExtractUserKey(const Slice& internal_key) {
   return {internal_key.data(), internal_key.size() - kTagBytes};

@@ -8,7 +8,7 @@
 #include "src/base/arena.h"
 #include "src/format/internal_iterator.h"
 #include "src/format/internal_key.h"
-#include "src/memtable/range_tombstones.h"
+#include "src/format/range_tombstones.h"
 #include "src/memtable/skip_list.h"
 
 namespace paceline {

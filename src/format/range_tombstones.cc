@@ -1,4 +1,4 @@
-#include "src/memtable/range_tombstones.h"
+#include "src/format/range_tombstones.h"
 
 #include <algorithm>
 #include <set>

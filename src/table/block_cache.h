@@ -1,0 +1,34 @@
+// BlockCache: the Cache that tables keep their data blocks in.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "paceline/cache.h"
+
+namespace paceline {
+
+class Block;
+
+// Blocks by file and offset. Thread-safe.
+class BlockCache : public Cache {
+ public:
+  // Names a file for as long as the cache lives; never given twice.
+  virtual uint64_t NewFileId() = 0;
+
+  // Null if it is not there.
+  virtual std::shared_ptr<const Block> Lookup(uint64_t file_id,
+                                              uint64_t offset) = 0;
+  // Of two blocks inserted for one place the first stays. `charge` is what the
+  // block takes in memory, in bytes.
+  virtual void Insert(uint64_t file_id, uint64_t offset,
+                      std::shared_ptr<const Block> block, size_t charge) = 0;
+  // Drops the blocks of a file that is gone. Those in use live on.
+  virtual void EraseFile(uint64_t file_id) = 0;
+
+  [[nodiscard]] virtual uint64_t hits() const = 0;
+  [[nodiscard]] virtual uint64_t misses() const = 0;
+};
+
+}  // namespace paceline
