@@ -13,11 +13,6 @@ namespace {
 // microseconds.
 constexpr size_t kSmallGroupSlackBytes = size_t{128} << 10;
 
-// Waking one sleeper costs the waker a system call; a chain of wake-ups adds
-// the latency of one more thread per link. Up to here the waker does it alone.
-// An estimate, not measured.
-constexpr size_t kWakesByOneThread = 4;
-
 // Looks at the state before sleeping. Meant to last about as long as putting a
 // thread to sleep and waking it, so that spinning in vain at most doubles
 // that. An estimate, not measured.
@@ -32,10 +27,12 @@ bool IsWaiting(uint32_t state) {
 }
 
 // Returns the state after spinning for it; STATE_INIT if that did not help or
-// no processor is left over to spin on.
+// no processor is left over to spin on. One that wants a sync does not spin: a
+// sync takes many times longer than sleeping does, and the time is better left
+// to those who have something to do.
 uint32_t Spin(const Writer& writer) {
   uint32_t state = writer.state.load(std::memory_order_acquire);
-  if (!IsWaiting(state)) return state;
+  if (!IsWaiting(state) || writer.sync) return state;
   if (spinners.fetch_add(1, std::memory_order_relaxed) < ProcessorCount() - 1) {
     for (int i = 0; i < kSpins && IsWaiting(state); ++i) {
       SpinPause();
@@ -187,22 +184,31 @@ void WriteThread::ExitAsBatchGroupLeader(const WriteGroup& group)
 }
 
 void WriteThread::Complete(Writer* first, size_t count) {
-  while (count > kWakesByOneThread) {
-    // The Writer in the middle gets the half behind it. Nothing of that half
-    // is completed before it, so its links stay readable.
-    size_t kept = count / 2;
-    Writer* middle = first;
-    for (size_t i = 0; i < kept; ++i) middle = middle->link_newer;
-    middle->wake_first = middle->link_newer;
-    middle->wake_count = count - kept - 1;
-    SetState(middle, Writer::STATE_COMPLETED);
-    count = kept;
-  }
-  for (; count > 0; --count) {
-    Writer* next = first->link_newer;
-    SetState(first, Writer::STATE_COMPLETED);
+  if (count == 0) return;
+  // With fewer chains processors would idle. More make threads runnable that
+  // find none, and every one of them may push a leader off its own, with all
+  // the others behind it. Those that a sync has kept waiting have idle
+  // processors to fill again. docs/performance.md has the measurement.
+  auto chains = static_cast<size_t>(ProcessorCount()) * (first->sync ? 2 : 1);
+  for (; count > 0; --chains) {
+    size_t length = (count + chains - 1) / chains;
+    Writer* next = first;
+    for (size_t i = 0; i < length && i + 1 < count; ++i) {
+      next = next->link_newer;
+    }
+    CompleteChain(first, length);
     first = next;
+    count -= length;
   }
+}
+
+// Nobody behind `first` is completed before it, so its links stay readable.
+void WriteThread::CompleteChain(Writer* first, size_t count) {
+  if (count > 1) {
+    first->wake_first = first->link_newer;
+    first->wake_count = count - 1;
+  }
+  SetState(first, Writer::STATE_COMPLETED);
 }
 
 void WriteThread::BeginWriteStall(Writer* leader) {

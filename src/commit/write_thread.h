@@ -176,14 +176,14 @@ class WriteThread {
   void ExitAsBatchGroupLeader(const WriteGroup& group) RELEASE(write_leader);
 
   // Completes `count` Writers from `first` along link_newer, with the status
-  // that each of them has. Wakes a few and leaves it to them to wake the
-  // others, so that the caller's system calls grow with the logarithm of
-  // `count`.
+  // that each of them has. Wakes a few; each of them wakes the next of its
+  // chain, so that the caller's system calls do not grow with `count`.
   static void Complete(Writer* first, size_t count);
   // To be called by a Writer that was completed, before its call returns.
   static void CompleteOthers(Writer* writer) {
-    if (writer->wake_count > 0)
-      Complete(writer->wake_first, writer->wake_count);
+    if (writer->wake_count > 0) {
+      CompleteChain(writer->wake_first, writer->wake_count);
+    }
   }
 
   // Blocks until the state is neither STATE_INIT nor STATE_PARKED; returns it.
@@ -212,6 +212,7 @@ class WriteThread {
   // Fills in link_newer from `newest` back to where it is known.
   static void CreateMissingNewerLinks(Writer* newest);
   [[nodiscard]] bool CanShare(const Writer& leader, const Writer& other) const;
+  static void CompleteChain(Writer* first, size_t count);
   void WaitForStallEnd() EXCLUDES(stall_mutex_);
 
   const Config config_;
