@@ -7,18 +7,18 @@
 # needs to link neither the object libraries nor paceline_flags. Everything in
 # its link interface is seen by users of the package; that may be
 #   Threads::Threads     found again by the package file
-#   $<LINK_ONLY:isal>    a plain -lisal, in the last link only
+#   $<LINK_ONLY:name>    a plain -lname, in the last link only; the names are
+#                        those in PACELINE_LIBRARIES
 # and nothing else, because nothing else is exported.
 
 include(CMakePackageConfigHelpers)
 
 get_target_property(PACELINE_LINKS paceline INTERFACE_LINK_LIBRARIES)
-set(PACELINE_USES_ISAL OFF)
 set(PACELINE_LIBS_PRIVATE "")
 foreach(link IN LISTS PACELINE_LINKS)
-  if(link MATCHES "isal")
-    set(PACELINE_USES_ISAL ON)
-    string(APPEND PACELINE_LIBS_PRIVATE " -lisal")
+  string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" library "${link}")
+  if(library IN_LIST PACELINE_LIBRARIES)
+    string(APPEND PACELINE_LIBS_PRIVATE " -l${library}")
   elseif(link STREQUAL "Threads::Threads")
     string(APPEND PACELINE_LIBS_PRIVATE " ${CMAKE_THREAD_LIBS_INIT} -pthread")
   elseif(link)

@@ -10,7 +10,8 @@
 
 PACELINE_PACKAGES_BUILD=(
   g++ cmake ninja-build ccache pkg-config
-  libisal-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
+  libisal-dev libxxhash-dev liblz4-dev libzstd-dev libsnappy-dev zlib1g-dev
+  libcli11-dev libfmt-dev nlohmann-json3-dev)
 PACELINE_PACKAGES_BENCH=(
   librocksdb-dev libleveldb-dev liblmdb-dev)
 PACELINE_PACKAGES_TEST=(
