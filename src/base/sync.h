@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -54,6 +55,12 @@ class CondVar {
   void Wait(Mutex* mutex) REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
     condition_.wait(lock);
+    lock.release();
+  }
+  // The same for at most `nanos`.
+  void WaitFor(Mutex* mutex, uint64_t nanos) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
+    condition_.wait_for(lock, std::chrono::nanoseconds(nanos));
     lock.release();
   }
   void NotifyOne() { condition_.notify_one(); }

@@ -31,4 +31,8 @@ class BlockCache : public Cache {
   [[nodiscard]] virtual uint64_t misses() const = 0;
 };
 
+// The BlockCache that a Cache of NewLRUCache() is; null for another kind of
+// Cache, and for null.
+std::shared_ptr<BlockCache> AsBlockCache(const std::shared_ptr<Cache>& cache);
+
 }  // namespace paceline

@@ -1,0 +1,408 @@
+// The cache that NewLRUCache() makes: a BlockCache in shards, each with a lock,
+// a hash table and two queues of its own.
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "src/base/check.h"
+#include "src/base/sync.h"
+#include "src/table/block_cache.h"
+
+namespace paceline {
+namespace {
+
+// A smaller shard would hold too few blocks to tell which are used.
+constexpr size_t kShardBytesMin = 512 << 10;
+// So that threads rarely meet at one lock, however many there are.
+constexpr size_t kShardsPerProcessor = 4;
+constexpr int kShardBitsMax = 19;
+// Different from the usual 64 so that neighbours are not fetched in pairs.
+constexpr size_t kShardAlignment = 128;
+
+// A block and its place. Guarded by the mutex of its shard once it is there.
+struct Entry {
+  uint64_t file_id = 0;
+  uint64_t offset = 0;
+  std::shared_ptr<const Block> block;
+  size_t charge = 0;  // Of the block and the entry. Bytes.
+  uint32_t hash = 0;
+  bool is_protected = false;
+  // The shard's count of protections when it was last put at the newest end.
+  uint64_t protected_at = 0;
+
+  Entry* next_in_bucket = nullptr;
+  // In its queue.
+  Entry* older = nullptr;
+  Entry* newer = nullptr;
+  // Among the entries of its file.
+  Entry* previous_of_file = nullptr;
+  Entry* next_of_file = nullptr;
+};
+
+// The buckets grow when there are as many entries, so that an entry has at most
+// two of them to itself.
+constexpr size_t kEntryOverhead = sizeof(Entry) + 2 * sizeof(Entry*);
+// A node and a bucket of the map of files, as the allocator rounds them.
+constexpr size_t kFileOverhead = 64;
+
+uint64_t HashOf(uint64_t file_id, uint64_t offset) {
+  uint64_t x = file_id * 0x9e3779b97f4a7c15 + offset;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// Entries by age. Thread-compatible.
+class Queue {
+ public:
+  [[nodiscard]] Entry* oldest() const { return oldest_; }
+  [[nodiscard]] Entry* newest() const { return newest_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+  [[nodiscard]] size_t count() const { return count_; }
+
+  void AddNewest(Entry* entry) {
+    entry->newer = nullptr;
+    entry->older = newest_;
+    (newest_ != nullptr ? newest_->newer : oldest_) = entry;
+    newest_ = entry;
+    bytes_ += entry->charge;
+    ++count_;
+  }
+
+  void Remove(Entry* entry) {
+    (entry->older != nullptr ? entry->older->newer : oldest_) = entry->newer;
+    (entry->newer != nullptr ? entry->newer->older : newest_) = entry->older;
+    bytes_ -= entry->charge;
+    --count_;
+  }
+
+ private:
+  Entry* oldest_ = nullptr;
+  Entry* newest_ = nullptr;
+  size_t bytes_ = 0;
+  size_t count_ = 0;
+};
+
+// Entries that have left a shard, freed by the destructor: after the lock, for
+// freeing a block takes time. Thread-compatible.
+class Discarded {
+ public:
+  Discarded() = default;
+  ~Discarded() {
+    while (first_ != nullptr) delete std::exchange(first_, first_->newer);
+  }
+  Discarded(const Discarded&) = delete;
+  Discarded& operator=(const Discarded&) = delete;
+
+  void Add(Entry* entry) { entry->newer = std::exchange(first_, entry); }
+
+ private:
+  Entry* first_ = nullptr;
+};
+
+// A part of the cache. New blocks are on probation; those that are used again
+// become protected, and when the protected ones take more than their part, the
+// oldest of them are on probation once more. The oldest on probation goes
+// first. So blocks that are read once push out only each other and what has
+// not been used for long.
+//
+// Invariants: usage() <= capacity_; an entry is in one bucket, in one queue and
+// in the list of its file. Thread-safe. Owns its entries.
+class alignas(kShardAlignment) Shard {
+ public:
+  Shard() = default;
+  ~Shard() { SetCapacity(0); }
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  std::shared_ptr<const Block> Lookup(uint32_t hash, uint64_t file_id,
+                                      uint64_t offset) EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    Entry* entry = *Find(hash, file_id, offset);
+    if (entry == nullptr) {
+      ++misses_;
+      return nullptr;
+    }
+    ++hits_;
+    Use(entry);
+    return entry->block;
+  }
+
+  void Insert(std::unique_ptr<Entry> entry) EXCLUDES(mutex_) {
+    Discarded discarded;
+    MutexLock lock(&mutex_);
+    const size_t needed = entry->charge + kFileOverhead;
+    if (needed > capacity_) return;
+    if (*Find(entry->hash, entry->file_id, entry->offset) != nullptr) return;
+    EvictUntil(capacity_ - needed, &discarded);
+    Link(entry.release());
+    PL_DCHECK(usage() <= capacity_);
+  }
+
+  void EraseFile(uint64_t file_id) EXCLUDES(mutex_) {
+    Discarded discarded;
+    MutexLock lock(&mutex_);
+    auto file = files_.find(file_id);
+    if (file == files_.end()) return;
+    for (Entry* entry = file->second; entry != nullptr;) {
+      Entry* next = entry->next_of_file;
+      UnlinkFromTable(entry);
+      discarded.Add(entry);
+      entry = next;
+    }
+    files_.erase(file);
+  }
+
+  void SetCapacity(size_t capacity) EXCLUDES(mutex_) {
+    Discarded discarded;
+    MutexLock lock(&mutex_);
+    capacity_ = capacity;
+    EvictUntil(capacity_, &discarded);
+  }
+
+  size_t Usage() EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return usage();
+  }
+
+  // Takes time for every entry. The answer is of the moment: others take and
+  // drop references without the lock.
+  size_t PinnedUsage() EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    size_t bytes = 0;
+    for (const Queue* queue : {&probation_, &protected_}) {
+      for (Entry* e = queue->oldest(); e != nullptr; e = e->newer) {
+        if (e->block.use_count() > 1) bytes += e->charge;
+      }
+    }
+    return bytes;
+  }
+
+  uint64_t Hits() EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return hits_;
+  }
+  uint64_t Misses() EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return misses_;
+  }
+
+ private:
+  static constexpr size_t kBucketsMin = 16;
+
+  [[nodiscard]] size_t usage() const REQUIRES(mutex_) {
+    return probation_.bytes() + protected_.bytes() +
+           files_.size() * kFileOverhead;
+  }
+  // What stays for new blocks is enough to see them used a second time.
+  [[nodiscard]] size_t protected_bytes_max() const REQUIRES(mutex_) {
+    return capacity_ / 5 * 4;
+  }
+
+  Entry** BucketOf(uint32_t hash) REQUIRES(mutex_) {
+    return &buckets_[hash & (buckets_.size() - 1)];
+  }
+
+  // The pointer to the entry; to null, at the end of its bucket, if there is
+  // none.
+  Entry** Find(uint32_t hash, uint64_t file_id, uint64_t offset)
+      REQUIRES(mutex_) {
+    Entry** at = BucketOf(hash);
+    while (*at != nullptr &&
+           ((*at)->offset != offset || (*at)->file_id != file_id)) {
+      at = &(*at)->next_in_bucket;
+    }
+    return at;
+  }
+
+  void Use(Entry* entry) REQUIRES(mutex_) {
+    // In the newest quarter it stays where it is: a more exact order is not
+    // worth writing to its neighbours.
+    if (entry->is_protected &&
+        protections_ - entry->protected_at < protected_.count() / 4) {
+      return;
+    }
+    (entry->is_protected ? protected_ : probation_).Remove(entry);
+    entry->is_protected = true;
+    entry->protected_at = ++protections_;
+    protected_.AddNewest(entry);
+    while (protected_.bytes() > protected_bytes_max()) {
+      Entry* oldest = protected_.oldest();
+      protected_.Remove(oldest);
+      oldest->is_protected = false;
+      probation_.AddNewest(oldest);
+    }
+  }
+
+  void Link(Entry* entry) REQUIRES(mutex_) {
+    if (probation_.count() + protected_.count() >= buckets_.size()) Grow();
+    Entry** bucket = BucketOf(entry->hash);
+    entry->next_in_bucket = std::exchange(*bucket, entry);
+
+    Entry** first = &files_[entry->file_id];
+    entry->next_of_file = std::exchange(*first, entry);
+    if (entry->next_of_file != nullptr) {
+      entry->next_of_file->previous_of_file = entry;
+    }
+    probation_.AddNewest(entry);
+  }
+
+  void Grow() REQUIRES(mutex_) {
+    std::vector<Entry*> old(buckets_.size() * 2);
+    old.swap(buckets_);
+    for (Entry* entry : old) {
+      while (entry != nullptr) {
+        Entry* next = entry->next_in_bucket;
+        Entry** bucket = BucketOf(entry->hash);
+        entry->next_in_bucket = std::exchange(*bucket, entry);
+        entry = next;
+      }
+    }
+  }
+
+  void EvictUntil(size_t bytes, Discarded* discarded) REQUIRES(mutex_) {
+    while (usage() > bytes) {
+      Entry* oldest = probation_.oldest();
+      if (oldest == nullptr) oldest = protected_.oldest();
+      UnlinkFromFile(oldest);
+      UnlinkFromTable(oldest);
+      discarded->Add(oldest);
+    }
+  }
+
+  void UnlinkFromTable(Entry* entry) REQUIRES(mutex_) {
+    Entry** at = Find(entry->hash, entry->file_id, entry->offset);
+    PL_CHECK(*at == entry);
+    *at = entry->next_in_bucket;
+    (entry->is_protected ? protected_ : probation_).Remove(entry);
+  }
+
+  void UnlinkFromFile(Entry* entry) REQUIRES(mutex_) {
+    Entry* next = entry->next_of_file;
+    if (next != nullptr) next->previous_of_file = entry->previous_of_file;
+    if (entry->previous_of_file != nullptr) {
+      entry->previous_of_file->next_of_file = next;
+    } else if (next != nullptr) {
+      files_[entry->file_id] = next;
+    } else {
+      files_.erase(entry->file_id);
+    }
+  }
+
+  Mutex mutex_;
+  size_t capacity_ GUARDED_BY(mutex_) = 0;
+  // Always a power of two.
+  std::vector<Entry*> buckets_ GUARDED_BY(mutex_) =
+      std::vector<Entry*>(kBucketsMin);
+  Queue probation_ GUARDED_BY(mutex_);
+  Queue protected_ GUARDED_BY(mutex_);
+  // How often an entry was put at the newest end of protected_.
+  uint64_t protections_ GUARDED_BY(mutex_) = 0;
+  // The first entry of each file that has any.
+  std::unordered_map<uint64_t, Entry*> files_ GUARDED_BY(mutex_);
+  uint64_t hits_ GUARDED_BY(mutex_) = 0;
+  uint64_t misses_ GUARDED_BY(mutex_) = 0;
+};
+
+// Deals the blocks out to the shards by hash. Thread-safe.
+class LruCache final : public BlockCache {
+ public:
+  LruCache(size_t capacity, int shard_bits)
+      : shard_count_(size_t{1} << shard_bits),
+        shards_(std::make_unique<Shard[]>(shard_count_)) {
+    LruCache::SetCapacity(capacity);
+  }
+
+  const char* Name() const override { return "LRUCache"; }
+
+  size_t GetCapacity() const override EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    return capacity_;
+  }
+  void SetCapacity(size_t capacity) override EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    capacity_ = capacity;
+    for (size_t i = 0; i < shard_count_; ++i) {
+      shards_[i].SetCapacity(capacity / shard_count_);
+    }
+  }
+  size_t GetUsage() const override { return Sum(&Shard::Usage); }
+  size_t GetPinnedUsage() const override { return Sum(&Shard::PinnedUsage); }
+
+  uint64_t NewFileId() override {
+    return next_file_id_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  std::shared_ptr<const Block> Lookup(uint64_t file_id,
+                                      uint64_t offset) override {
+    const uint64_t hash = HashOf(file_id, offset);
+    return ShardOf(hash)->Lookup(static_cast<uint32_t>(hash), file_id, offset);
+  }
+
+  void Insert(uint64_t file_id, uint64_t offset,
+              std::shared_ptr<const Block> block, size_t charge) override {
+    const uint64_t hash = HashOf(file_id, offset);
+    auto entry = std::make_unique<Entry>();
+    entry->file_id = file_id;
+    entry->offset = offset;
+    entry->block = std::move(block);
+    entry->charge = charge + kEntryOverhead;
+    entry->hash = static_cast<uint32_t>(hash);
+    ShardOf(hash)->Insert(std::move(entry));
+  }
+
+  void EraseFile(uint64_t file_id) override {
+    for (size_t i = 0; i < shard_count_; ++i) shards_[i].EraseFile(file_id);
+  }
+
+  uint64_t hits() const override { return Sum(&Shard::Hits); }
+  uint64_t misses() const override { return Sum(&Shard::Misses); }
+
+ private:
+  // By other bits than the bucket.
+  Shard* ShardOf(uint64_t hash) const {
+    return &shards_[(hash >> 32) & (shard_count_ - 1)];
+  }
+
+  template <typename Number>
+  Number Sum(Number (Shard::*of_shard)()) const {
+    Number sum = 0;
+    for (size_t i = 0; i < shard_count_; ++i) sum += (shards_[i].*of_shard)();
+    return sum;
+  }
+
+  const size_t shard_count_;  // A power of two.
+  const std::unique_ptr<Shard[]> shards_;
+  // A number of its own for each file is all that is asked for: relaxed.
+  Atomic<uint64_t> next_file_id_ = 1;
+
+  mutable Mutex capacity_mutex_;
+  size_t capacity_ GUARDED_BY(capacity_mutex_) = 0;
+};
+
+int DefaultShardBits(size_t capacity) {
+  const size_t wanted =
+      kShardsPerProcessor * static_cast<size_t>(ProcessorCount());
+  const size_t shards =
+      std::clamp<size_t>(capacity / kShardBytesMin, 1, wanted);
+  return std::min(static_cast<int>(std::bit_width(shards)) - 1, kShardBitsMax);
+}
+
+}  // namespace
+
+std::shared_ptr<Cache> NewLRUCache(size_t capacity, int num_shard_bits) {
+  if (num_shard_bits > kShardBitsMax) return nullptr;
+  if (num_shard_bits < 0) num_shard_bits = DefaultShardBits(capacity);
+  return std::make_shared<LruCache>(capacity, num_shard_bits);
+}
+
+std::shared_ptr<BlockCache> AsBlockCache(const std::shared_ptr<Cache>& cache) {
+  return std::dynamic_pointer_cast<BlockCache>(cache);
+}
+
+}  // namespace paceline
