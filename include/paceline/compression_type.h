@@ -13,7 +13,12 @@ enum CompressionType : unsigned char {
   kLZ4Compression = 0x4,
   kLZ4HCCompression = 0x5,
   kZSTD = 0x7,
+  // Not a way to compress: where one may be given, takes that of elsewhere.
+  kDisableCompressionOption = 0xff,
 };
+
+// LZ4, or Snappy, or none, whichever Paceline was built with first.
+CompressionType DefaultCompression();
 
 struct CompressionOptions {
   // What kDefaultCompressionLevel stands for is 3 for ZSTD and 9 for LZ4HC.

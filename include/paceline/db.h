@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "paceline/iterator.h"
+#include "paceline/metadata.h"
 #include "paceline/metrics.h"
 #include "paceline/options.h"
 #include "paceline/slice.h"
@@ -218,6 +219,46 @@ class DB {
   // data in memory. OK if there was nothing to mend; otherwise why it is not
   // mended.
   virtual Status Resume() = 0;
+
+  // Writes the memtables of the column family (of all in `families`, in one
+  // step with atomic_flush) to tables, so that their WALs are not needed any
+  // more. Everything that was written before the call survives a power cut
+  // when it returns OK with options.wait. Blocks writers for a moment. IOError
+  // if a table or the MANIFEST cannot be written; nothing is lost then.
+  virtual Status Flush(const FlushOptions& options,
+                       const std::vector<ColumnFamilyHandle*>& families) = 0;
+  Status Flush(const FlushOptions& options,
+               ColumnFamilyHandle* family = nullptr) {
+    return Flush(options, std::vector<ColumnFamilyHandle*>{family});
+  }
+
+  // Merges everything with user keys from `*begin` to `*end`, both included,
+  // into the deepest level that has some of it (null: from the first, to the
+  // last), level by level, memtables first. Blocks until that is done. Errors
+  // as for Flush(); Corruption if a file is damaged.
+  virtual Status CompactRange(const CompactRangeOptions& options,
+                              ColumnFamilyHandle* family, const Slice* begin,
+                              const Slice* end) = 0;
+  Status CompactRange(const CompactRangeOptions& options, const Slice* begin,
+                      const Slice* end) {
+    return CompactRange(options, nullptr, begin, end);
+  }
+
+  // Blocks until no flush or compaction runs or is due. The failure that keeps
+  // them from running, if there is one.
+  virtual Status WaitForCompact(const WaitForCompactOptions& options) = 0;
+
+  // The files of every level.
+  [[nodiscard]] virtual ColumnFamilyMetaData GetColumnFamilyMetaData(
+      ColumnFamilyHandle* family) = 0;
+  [[nodiscard]] ColumnFamilyMetaData GetColumnFamilyMetaData() {
+    return GetColumnFamilyMetaData(nullptr);
+  }
+
+  // Reads every block of every table and checks it. The first damage as
+  // Corruption, with file, offset and column family.
+  virtual Status VerifyChecksum(const ReadOptions& options) = 0;
+  Status VerifyChecksum() { return VerifyChecksum(ReadOptions()); }
 
   // The sequence number of the newest visible entry.
   [[nodiscard]] virtual SequenceNumber GetLatestSequenceNumber() const = 0;

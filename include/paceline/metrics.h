@@ -3,8 +3,32 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace paceline {
+
+// Why writers are delayed or stopped.
+enum class StallCause {
+  // Memtables are full and not flushed yet.
+  kMemtables,
+  // Level 0 has too many files.
+  kLevel0,
+  // Compactions have too much yet to write.
+  kPendingCompaction,
+  // LockWAL().
+  kLocked,
+};
+
+// What one cause did to writers on behalf of one column family.
+struct StallMetrics {
+  std::string family;  // Empty for kLocked.
+  StallCause cause = StallCause::kMemtables;
+  uint64_t delays = 0;
+  uint64_t delay_micros = 0;
+  uint64_t stops = 0;
+  uint64_t stop_micros = 0;
+};
 
 // Counted since the DB was opened. A copy is taken counter by counter, so the
 // counters of one copy may be a few writes apart.
@@ -31,6 +55,19 @@ struct Metrics {
   // Times writes were stopped, and how long writers waited for that.
   uint64_t stalls = 0;
   uint64_t stall_micros = 0;
+  // The same for delays; `stalls_by_cause` has both in detail.
+  uint64_t delays = 0;
+  uint64_t delay_micros = 0;
+  std::vector<StallMetrics> stalls_by_cause;
+
+  // Flushes, compactions that merged, and those that only moved files.
+  uint64_t flushes = 0;
+  uint64_t compactions = 0;
+  uint64_t trivial_moves = 0;
+  // Bytes of tables.
+  uint64_t flush_bytes_written = 0;
+  uint64_t compaction_bytes_read = 0;
+  uint64_t compaction_bytes_written = 0;
 };
 
 }  // namespace paceline

@@ -63,6 +63,7 @@ void Committer::CommitAsLeader(Writer* leader) {
     return;
   }
   write_thread_.EnterAsBatchGroupLeader(leader, &group);
+  controller_->Spend(group.batch_bytes);
   ValidateAndNumber(&group);
   if (Status s = LogGroup(&group); !s.ok()) {
     FailGroup(&group, s);
@@ -85,9 +86,12 @@ void Committer::CommitAsLeader(Writer* leader) {
 }
 
 Status Committer::PrepareToLead(Writer* leader) {
-  while (controller_->is_stopped() &&
+  while (controller_->needs_hold() &&
          !is_shut_down_.load(std::memory_order_acquire)) {
-    if (Status s = WaitForRoom(leader); !s.ok()) return s;
+    bool is_stopped = controller_->is_stopped();
+    uint64_t delay = is_stopped ? 0 : controller_->DelayNanos();
+    if (!is_stopped && delay == 0) break;
+    if (Status s = HoldWrites(leader, delay); !s.ok()) return s;
   }
   if (is_shut_down_.load(std::memory_order_acquire)) {
     return Status::ShutdownInProgress("the DB is being closed");
@@ -111,12 +115,18 @@ Status Committer::CheckLatch() const {
                            : Status::IOError(kText, cause.ToString());
 }
 
-Status Committer::WaitForRoom(Writer* leader) {
+// Stops, or with `delay` waits for that many nanoseconds.
+Status Committer::HoldWrites(Writer* leader, uint64_t delay) {
   if (leader->no_slowdown) return Status::Incomplete("writes are stalled");
   write_thread_.BeginWriteStall(leader);
-  controller_->WaitUntilGoing();
+  Status s;
+  if (delay > 0) {
+    controller_->Delay(delay);
+  } else {
+    s = controller_->WaitUntilGoing();
+  }
   write_thread_.EndWriteStall();
-  return Status::OK();
+  return s;
 }
 
 void Committer::ValidateAndNumber(WriteGroup* group) {
@@ -355,8 +365,8 @@ void Committer::AddMetrics(Metrics* metrics) const {
   metrics->sync_commits += value(sync_commits_);
   metrics->wal_records += value(wal_records_);
   metrics->wal_bytes += value(wal_bytes_);
-  metrics->stalls += controller_->stalls();
-  metrics->stall_micros += controller_->stall_micros();
+  controller_->AddMetrics(metrics);
+  metrics->stalls_by_cause = controller_->StallsByCause();
 }
 
 }  // namespace paceline

@@ -74,7 +74,8 @@ class Committer {
   Status PrepareToLead(Writer* leader) REQUIRES(WriteThread::write_leader);
   // OK, or what writers are told after a failure.
   [[nodiscard]] Status CheckLatch() const;
-  Status WaitForRoom(Writer* leader) REQUIRES(WriteThread::write_leader);
+  Status HoldWrites(Writer* leader, uint64_t delay)
+      REQUIRES(WriteThread::write_leader);
   Status LogGroup(WriteGroup* group) REQUIRES(WriteThread::write_leader);
   void ValidateAndNumber(WriteGroup* group) REQUIRES(WriteThread::write_leader);
   void CountGroup(const WriteGroup& group) REQUIRES(WriteThread::write_leader);

@@ -374,7 +374,9 @@ TEST_F(CommitterTest, AStallFailsOnlyTheQueuedWritersThatMustNotWait) {
   controller_.RemoveStop();
   JoinWriters();
   EXPECT_THAT(WritersInOrder(), ElementsAre(1, 2, 4));
-  EXPECT_EQ(controller_.stalls(), 1U);
+  Metrics metrics;
+  controller_.AddMetrics(&metrics);
+  EXPECT_EQ(metrics.stalls, 1U);
 }
 
 TEST_F(CommitterTest, ShutdownFailsEveryWaitingWriter) {

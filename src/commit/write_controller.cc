@@ -1,42 +1,132 @@
 #include "src/commit/write_controller.h"
 
+#include <algorithm>
+
 namespace paceline {
+
+namespace {
+
+// Sleeping is not exact: what is owed is collected until it is worth it.
+constexpr uint64_t kDelayNanosMin = 500'000;
+
+// A group that is much larger than the rate allows is paid for in parts, so
+// that a rate that rises again helps soon.
+constexpr uint64_t kDelayNanosMax = 20'000'000;
+
+// The name of stops that no column family asked for.
+constexpr const char* kNoFamily = "";
+
+}  // namespace
 
 void WriteController::AddStop() {
   MutexLock lock(&mutex_);
-  stops_.fetch_add(1, std::memory_order_release);
+  state_.fetch_add(kStop, std::memory_order_release);
 }
 
 bool WriteController::AddStopIfStopped() {
   MutexLock lock(&mutex_);
-  if (stops_.load(std::memory_order_relaxed) == 0) return false;
-  stops_.fetch_add(1, std::memory_order_release);
+  if (!is_stopped()) return false;
+  state_.fetch_add(kStop, std::memory_order_release);
   return true;
 }
 
 bool WriteController::RemoveStop() {
   MutexLock lock(&mutex_);
-  if (stops_.load(std::memory_order_relaxed) == 0) return false;
-  stops_.fetch_sub(1, std::memory_order_release);
+  if (state_.load(std::memory_order_relaxed) < kStop) return false;
+  state_.fetch_sub(kStop, std::memory_order_release);
   changed_.NotifyAll();
   return true;
 }
 
-void WriteController::WaitUntilGoing() {
+void WriteController::SetStall(const Stall& stall) {
+  MutexLock lock(&mutex_);
+  stall_ = stall;
+  rate_.store(stall.bytes_per_second, std::memory_order_relaxed);
+  uint32_t stops = state_.load(std::memory_order_relaxed) / kStop * kStop;
+  uint32_t flags = (stall.stops ? kStalled : 0) |
+                   (stall.bytes_per_second > 0 ? kDelayed : 0);
+  state_.store(stops | flags, std::memory_order_release);
+  if (stall.bytes_per_second == 0) paid_at_nanos_ = 0;
+  changed_.NotifyAll();
+}
+
+Status WriteController::WaitUntilGoing() {
   uint64_t start = clock_->MonotonicNanos();
-  {
-    MutexLock lock(&mutex_);
-    while (is_stopped() && !is_shut_down_) changed_.Wait(&mutex_);
+  MutexLock lock(&mutex_);
+  bool is_stall = stall_.stops;
+  Stall cause = is_stall ? stall_ : Stall{};
+  if (!is_stall) {
+    cause.cause = StallCause::kLocked;
+    cause.family = kNoFamily;
   }
-  stalls_.fetch_add(1, std::memory_order_relaxed);
-  stall_nanos_.fetch_add(clock_->MonotonicNanos() - start,
-                         std::memory_order_relaxed);
+  while (is_stopped() && !is_shut_down_ && stall_.failure.ok()) {
+    changed_.Wait(&mutex_);
+  }
+  StallMetrics* metrics = MetricsOf(cause);
+  ++metrics->stops;
+  metrics->stop_micros += (clock_->MonotonicNanos() - start) / 1000;
+  return is_shut_down_ ? Status::OK() : stall_.failure;
+}
+
+uint64_t WriteController::DelayNanos() {
+  MutexLock lock(&mutex_);
+  if (stall_.bytes_per_second == 0 || is_shut_down_) return 0;
+  uint64_t now = clock_->MonotonicNanos();
+  if (paid_at_nanos_ < now + kDelayNanosMin) return 0;
+  return std::min(paid_at_nanos_ - now, kDelayNanosMax);
+}
+
+void WriteController::Delay(uint64_t nanos) {
+  uint64_t start = clock_->MonotonicNanos();
+  MutexLock lock(&mutex_);
+  Stall cause = stall_;
+  uint64_t now = start;
+  while (!is_shut_down_ && now < start + nanos && stall_.bytes_per_second > 0) {
+    changed_.WaitFor(&mutex_, start + nanos - now);
+    now = clock_->MonotonicNanos();
+  }
+  StallMetrics* metrics = MetricsOf(cause);
+  ++metrics->delays;
+  metrics->delay_micros += (now - start) / 1000;
+}
+
+void WriteController::SpendSlowly(uint64_t bytes) {
+  MutexLock lock(&mutex_);
+  if (stall_.bytes_per_second == 0) return;
+  uint64_t now = clock_->MonotonicNanos();
+  double seconds =
+      static_cast<double>(bytes) / static_cast<double>(stall_.bytes_per_second);
+  paid_at_nanos_ =
+      std::max(paid_at_nanos_, now) + static_cast<uint64_t>(seconds * 1e9);
 }
 
 void WriteController::Shutdown() {
   MutexLock lock(&mutex_);
   is_shut_down_ = true;
   changed_.NotifyAll();
+}
+
+StallMetrics* WriteController::MetricsOf(const Stall& stall) {
+  StallMetrics* metrics = &metrics_[{stall.family, stall.cause}];
+  metrics->family = stall.family;
+  metrics->cause = stall.cause;
+  return metrics;
+}
+
+void WriteController::AddMetrics(Metrics* metrics) const {
+  for (const StallMetrics& stall : StallsByCause()) {
+    metrics->stalls += stall.stops;
+    metrics->stall_micros += stall.stop_micros;
+    metrics->delays += stall.delays;
+    metrics->delay_micros += stall.delay_micros;
+  }
+}
+
+std::vector<StallMetrics> WriteController::StallsByCause() const {
+  MutexLock lock(&mutex_);
+  std::vector<StallMetrics> all;
+  for (const auto& [name, metrics] : metrics_) all.push_back(metrics);
+  return all;
 }
 
 }  // namespace paceline

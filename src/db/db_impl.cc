@@ -1,8 +1,10 @@
 #include "src/db/db_impl.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "src/db/error_iterator.h"
 #include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/options_file.h"
@@ -36,25 +38,6 @@ class HandleImpl final : public ColumnFamilyHandle {
   const DBImpl* const db_;
 };
 
-// An iterator over nothing, with the reason.
-class ErrorIterator final : public Iterator {
- public:
-  explicit ErrorIterator(Status status) : status_(std::move(status)) {}
-  bool Valid() const override { return false; }
-  void SeekToFirst() override {}
-  void SeekToLast() override {}
-  void Seek(const Slice& /*target*/) override {}
-  void SeekForPrev(const Slice& /*target*/) override {}
-  void Next() override {}
-  void Prev() override {}
-  Slice key() const override { return {}; }
-  Slice value() const override { return {}; }
-  Status status() const override { return status_; }
-
- private:
-  const Status status_;
-};
-
 // A batch that keeps its memory between calls is kept by its thread up to this
 // size.
 constexpr size_t kKeptBatchBytes = size_t{64} << 10;
@@ -66,6 +49,7 @@ DBImpl::DBImpl(Opened opened)
       directory_(std::move(opened.directory)),
       lock_(std::move(opened.lock)),
       versions_(std::move(opened.versions)),
+      tables_(std::move(opened.tables)),
       opened_at_sequence_(opened.last_sequence) {
   for (auto& family : opened.families) {
     if (family->id() == 0) {
@@ -74,36 +58,62 @@ DBImpl::DBImpl(Opened opened)
     }
     families_.Add(std::move(family));
   }
-  if (!opened.is_read_only) {
-    write_path_ =
-        std::make_unique<WritePath>(options_, directory_, versions_.get(),
-                                    &families_, options_.info_log.get());
-  }
+  if (opened.is_read_only) return;
+  write_path_ =
+      std::make_unique<WritePath>(options_, directory_, versions_.get(),
+                                  &families_, options_.info_log.get());
+  background_ = std::make_unique<Background>(Background::Config{
+      .options = options_,
+      .directory = directory_,
+      .versions = versions_.get(),
+      .families = &families_,
+      .snapshots = &snapshots_,
+      .unused = tables_.unused,
+      .set_stall = [this](const Stall& stall) { write_path_->SetStall(stall); },
+      .wals_released =
+          [this](uint64_t first_needed) {
+            write_path_->ReleaseWals(first_needed);
+            RemoveObsoleteWals();
+          }});
 }
 
 DBImpl::~DBImpl() {
   // Snapshots that were not released keep Close() from closing; what they
   // point to is freed with the list all the same.
   if (write_path_ == nullptr) return;
+  snapshots_.Clear();
   Status closed = Close();
-  if (closed.IsAborted()) closed = write_path_->Close();
   if (!closed.ok()) {
     Log(options_.info_log.get(), "close: %s", closed.ToString().c_str());
   }
 }
 
 Status DBImpl::StartWriting() {
-  return write_path_ == nullptr ? Status::OK()
-                                : write_path_->Open(opened_at_sequence_);
+  if (write_path_ == nullptr) return Status::OK();
+  Status s = write_path_->Open(
+      opened_at_sequence_, {.sealed =
+                                [this](uint64_t ordinal, bool together) {
+                                  background_->Sealed(ordinal, together);
+                                },
+                            .grown = [this] { background_->UpdateStall(); }});
+  if (!s.ok()) return s;
+  write_path_->ReleaseWals(versions_->FirstLiveLog());
+  background_->Start();
+  return s;
 }
 
 void DBImpl::Housekeep() {
   if (write_path_ == nullptr) return;
   WriteOptionsFile();
-  ManifestState state = versions_->state();
-  RemoveObsoleteFiles(options_.file_system, options_.info_log.get(), directory_,
-                      {.manifest_number = versions_->manifest_number(),
-                       .first_live_log = state.FirstLiveLog()});
+  RemoveObsoleteWals();
+}
+
+void DBImpl::RemoveObsoleteWals() {
+  RemoveObsoleteFiles(
+      options_.file_system, options_.info_log.get(), directory_,
+      {.manifest_number = versions_->manifest_number(),
+       .first_live_log = versions_->FirstLiveLog(),
+       .keeps_old_wals = keeps_old_wals_.load(std::memory_order_relaxed)});
 }
 
 void DBImpl::WriteOptionsFile() {
@@ -135,7 +145,16 @@ Status DBImpl::Close() {
                            std::to_string(count));
   }
   Status s;
-  if (write_path_ != nullptr) s = write_path_->Close();
+  if (write_path_ != nullptr) {
+    if (write_path_->has_unlogged_writes() && write_path_->failure().ok() &&
+        !options_.avoid_flush_during_shutdown) {
+      s = FlushFamilies(families_.All(), /*waits=*/true);
+    }
+    write_path_->EndWrites();
+    background_->Stop();
+    Status closed = write_path_->Close();
+    if (s.ok()) s = closed;
+  }
   Log(options_.info_log.get(), "closed: %s", s.ToString().c_str());
   lock_.reset();
   is_closed_ = true;
@@ -211,9 +230,19 @@ Status DBImpl::Write(const WriteOptions& options, WriteBatch* batch) {
   return write_path_->Write(options, batch);
 }
 
-// A sequence number that is visible when it is read here, before the
-// SuperVersion is pinned: the memtables of that SuperVersion have everything
-// up to it, so that reads over several families agree.
+StatusOr<ColumnFamily*> DBImpl::ResolveShortly(
+    const ColumnFamilyHandle* family) const {
+  if (family == nullptr) return default_family_.get();
+  const auto* handle = static_cast<const HandleImpl*>(family);
+  if (handle->db() == this && !handle->family()->is_dropped()) {
+    return handle->family().get();
+  }
+  return Resolve(family).status();
+}
+
+// What is visible when it is read here was in memtables that the pinned
+// SuperVersion has, or was written after the pin. Read in the other order, a
+// flush in between could drop what is visible at the number.
 SequenceNumber DBImpl::ReadSequence(const ReadOptions& options) const {
   return options.snapshot != nullptr ? options.snapshot->GetSequenceNumber()
                                      : GetLatestSequenceNumber();
@@ -222,13 +251,16 @@ SequenceNumber DBImpl::ReadSequence(const ReadOptions& options) const {
 Status DBImpl::Get(const ReadOptions& options, ColumnFamilyHandle* family,
                    const Slice& key, PinnableSlice* value) {
   value->Reset();
-  auto resolved = Resolve(family);
+  auto resolved = ResolveShortly(family);
   if (!resolved.ok()) return resolved.status();
-  SequenceNumber sequence = ReadSequence(options);
-  return ReadView(*std::move(resolved), sequence, options_.info_log)
-      .Get(key, value);
+  ReadView view(*resolved, options_.info_log.get());
+  view.SetSequence(ReadSequence(options));
+  return view.Get(options, key, nullptr, value);
 }
 
+// Keys of a family are looked up in their order, so that neighbours share
+// blocks. Several families need a snapshot to agree: without one, a write in
+// between two pins could be seen in the one and not in the other.
 std::vector<Status> DBImpl::MultiGet(
     const ReadOptions& options,
     const std::vector<ColumnFamilyHandle*>& families,
@@ -239,23 +271,35 @@ std::vector<Status> DBImpl::MultiGet(
         keys.size(),
         Status::InvalidArgument("MultiGet needs as many families as keys"));
   }
-  SequenceNumber sequence = ReadSequence(options);
-  std::vector<Status> statuses;
-  std::map<const ColumnFamilyHandle*, std::unique_ptr<ReadView>> views;
+  std::map<const ColumnFamilyHandle*, std::vector<size_t>> by_family;
   for (size_t i = 0; i < keys.size(); ++i) {
-    std::unique_ptr<ReadView>& view = views[families[i]];
-    if (view == nullptr) {
-      auto resolved = Resolve(families[i]);
-      if (!resolved.ok()) {
-        statuses.push_back(resolved.status());
-        continue;
-      }
-      view = std::make_unique<ReadView>(*std::move(resolved), sequence,
-                                        options_.info_log);
+    by_family[families[i]].push_back(i);
+  }
+  std::optional<ManagedSnapshot> snapshot;
+  ReadOptions at = options;
+  if (at.snapshot == nullptr && by_family.size() > 1) {
+    snapshot.emplace(this);
+    at.snapshot = snapshot->snapshot();
+  }
+  std::vector<Status> statuses(keys.size());
+  for (auto& [handle, indexes] : by_family) {
+    auto resolved = ResolveShortly(handle);
+    if (!resolved.ok()) {
+      for (size_t i : indexes) statuses[i] = resolved.status();
+      continue;
     }
-    PinnableSlice value;
-    statuses.push_back(view->Get(keys[i], &value));
-    if (statuses.back().ok()) (*values)[i] = value.ToString();
+    const Comparator* comparator = (*resolved)->options().comparator;
+    std::sort(indexes.begin(), indexes.end(), [&](size_t a, size_t b) {
+      return comparator->Compare(keys[a], keys[b]) < 0;
+    });
+    ReadView view(*resolved, options_.info_log.get());
+    view.SetSequence(ReadSequence(at));
+    HeldBlock held;
+    for (size_t i : indexes) {
+      PinnableSlice value;
+      statuses[i] = view.Get(at, keys[i], &held, &value);
+      if (statuses[i].ok()) (*values)[i] = value.ToString();
+    }
   }
   return statuses;
 }
@@ -263,10 +307,11 @@ std::vector<Status> DBImpl::MultiGet(
 Iterator* DBImpl::NewIterator(const ReadOptions& options,
                               ColumnFamilyHandle* family) {
   auto resolved = Resolve(family);
-  if (!resolved.ok()) return new ErrorIterator(resolved.status());
+  if (!resolved.ok()) return NewErrorIterator(resolved.status()).release();
+  auto super_version = (*resolved)->PinSuperVersion();
   SequenceNumber sequence = ReadSequence(options);
-  return ReadView(*std::move(resolved), sequence, options_.info_log)
-      .NewIterator(options)
+  return NewDBIterator(options, *std::move(resolved), std::move(super_version),
+                       sequence, options_.info_log)
       .release();
 }
 
@@ -291,8 +336,8 @@ Status DBImpl::CreateColumnFamily(const ColumnFamilyOptions& options,
   if (state.FamilyIdByName(name)) {
     return Status::InvalidArgument("the column family exists", name);
   }
-  auto family =
-      std::make_shared<ColumnFamily>(state.max_family_id + 1, name, options);
+  auto family = std::make_shared<ColumnFamily>(state.max_family_id + 1, name,
+                                               options, tables_);
   {
     WritePath::Exclusive alone(write_path_.get());
     VersionEdit edit;
@@ -304,6 +349,7 @@ Status DBImpl::CreateColumnFamily(const ColumnFamilyOptions& options,
     edit.max_family_id = family->id();
     s = versions_->LogAndApply({edit});
     if (!s.ok()) return write_path_->RefuseWrites(s);
+    family->mutable_memtable()->set_first_wal(write_path_->wal_number());
     families_.Add(family);
     write_path_->AddFamily(family);
   }
@@ -336,6 +382,7 @@ Status DBImpl::DropColumnFamily(ColumnFamilyHandle* handle) {
     write_path_->RemoveFamily(id);
     families_.Remove(id);
   }
+  background_->FamiliesChanged();
   Log(options_.info_log.get(), "dropped column family [%s], id %u",
       (*family)->name().c_str(), id);
   Housekeep();
@@ -367,7 +414,100 @@ Status DBImpl::Resume() {
   if (write_path_ == nullptr) return ReadOnlyError();
   MutexLock lock(&ddl_mutex_);
   if (is_closed_) return Status::ShutdownInProgress("the DB is closed");
-  return write_path_->Resume();
+  background_->ClearFailure();
+  keeps_old_wals_.store(true, std::memory_order_relaxed);
+  Status s = write_path_->Resume(
+      [this] { return background_->WaitForFlush(families_.All()); });
+  if (s.ok()) RemoveObsoleteWals();
+  keeps_old_wals_.store(false, std::memory_order_relaxed);
+  return s;
+}
+
+Status DBImpl::FlushFamilies(const ColumnFamilySet::Families& families,
+                             bool waits) {
+  Status s = write_path_->Seal(families);
+  if (!s.ok() || !waits) return s;
+  return background_->WaitForFlush(options_.atomic_flush ? families_.All()
+                                                         : families);
+}
+
+Status DBImpl::Flush(const FlushOptions& options,
+                     const std::vector<ColumnFamilyHandle*>& families) {
+  if (write_path_ == nullptr) return ReadOnlyError();
+  ColumnFamilySet::Families resolved;
+  for (const ColumnFamilyHandle* handle : families) {
+    auto family = Resolve(handle);
+    if (!family.ok()) return family.status();
+    resolved.push_back(*std::move(family));
+  }
+  return FlushFamilies(resolved, options.wait);
+}
+
+Status DBImpl::CompactRange(const CompactRangeOptions& options,
+                            ColumnFamilyHandle* family, const Slice* begin,
+                            const Slice* end) {
+  if (write_path_ == nullptr) return ReadOnlyError();
+  auto resolved = Resolve(family);
+  if (!resolved.ok()) return resolved.status();
+  Status s = FlushFamilies({*resolved}, /*waits=*/true);
+  if (!s.ok()) return s;
+  return background_->CompactRange(options, *resolved, begin, end);
+}
+
+Status DBImpl::WaitForCompact(const WaitForCompactOptions& options) {
+  if (write_path_ == nullptr) return ReadOnlyError();
+  if (options.flush) {
+    Status s = FlushFamilies(families_.All(), /*waits=*/true);
+    if (!s.ok()) return s;
+  }
+  return background_->WaitUntilIdle();
+}
+
+ColumnFamilyMetaData DBImpl::GetColumnFamilyMetaData(
+    ColumnFamilyHandle* handle) {
+  ColumnFamilyMetaData all;
+  auto family = Resolve(handle);
+  if (!family.ok()) return all;
+  all.name = (*family)->name();
+  auto version = (*family)->PinSuperVersion()->version;
+  all.size = version->TotalBytes();
+  all.file_count = version->FileCount();
+  for (int number = 0; number < kLevels; ++number) {
+    LevelMetaData level;
+    level.level = number;
+    level.size = version->LevelBytes(number);
+    for (const auto& file : version->files(number)) {
+      const FileMetaData& metadata = file->metadata();
+      level.files.push_back(
+          {.name = TableFileName("", metadata.number),
+           .file_number = metadata.number,
+           .size = metadata.size,
+           .smallestkey = metadata.smallest_user_key().ToString(),
+           .largestkey = metadata.largest_user_key().ToString(),
+           .smallest_seqno = metadata.smallest_sequence,
+           .largest_seqno = metadata.largest_sequence,
+           .being_compacted = background_ != nullptr &&
+                              background_->IsBeingCompacted((*family)->id(),
+                                                            metadata.number)});
+    }
+    all.levels.push_back(std::move(level));
+  }
+  return all;
+}
+
+Status DBImpl::VerifyChecksum(const ReadOptions& /*options*/) {
+  for (const auto& family : families_.All()) {
+    auto version = family->PinSuperVersion()->version;
+    for (int level = 0; level < kLevels; ++level) {
+      for (const auto& file : version->files(level)) {
+        auto table = file->Get();
+        if (!table.ok()) return table.status();
+        Status s = (*table)->Verify(nullptr, nullptr);
+        if (!s.ok()) return s;
+      }
+    }
+  }
+  return Status::OK();
 }
 
 SequenceNumber DBImpl::GetLatestSequenceNumber() const {
@@ -376,7 +516,10 @@ SequenceNumber DBImpl::GetLatestSequenceNumber() const {
 }
 
 Metrics DBImpl::GetMetrics() const {
-  return write_path_ == nullptr ? Metrics() : write_path_->GetMetrics();
+  if (write_path_ == nullptr) return Metrics();
+  Metrics metrics = write_path_->GetMetrics();
+  background_->AddMetrics(&metrics);
+  return metrics;
 }
 
 Options DBImpl::GetOptions(ColumnFamilyHandle* family) const {

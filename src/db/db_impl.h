@@ -9,6 +9,7 @@
 #include "paceline/db.h"
 
 #include "src/base/sync.h"
+#include "src/db/background.h"
 #include "src/db/snapshot_list.h"
 #include "src/db/write_path.h"
 #include "src/version/column_family.h"
@@ -28,6 +29,7 @@ class DBImpl final : public DB {
     // Null if the DB is read-only.
     std::unique_ptr<FileLock> lock;
     std::unique_ptr<VersionSet> versions;
+    TableStore tables;
     std::vector<std::shared_ptr<ColumnFamily>> families;
     SequenceNumber last_sequence = 0;
   };
@@ -43,8 +45,11 @@ class DBImpl final : public DB {
   [[nodiscard]] ColumnFamilyHandle* NewHandle(
       std::shared_ptr<ColumnFamily> family) const;
 
+  using DB::CompactRange;
   using DB::Delete;
+  using DB::Flush;
   using DB::Get;
+  using DB::GetColumnFamilyMetaData;
   using DB::GetIntProperty;
   using DB::GetOptions;
   using DB::GetProperty;
@@ -53,6 +58,7 @@ class DBImpl final : public DB {
   using DB::NewIterator;
   using DB::Put;
   using DB::SingleDelete;
+  using DB::VerifyChecksum;
 
   Status Close() override EXCLUDES(ddl_mutex_);
   Status Put(const WriteOptions& options, ColumnFamilyHandle* family,
@@ -88,6 +94,15 @@ class DBImpl final : public DB {
   Status LockWAL() override;
   Status UnlockWAL() override;
   Status Resume() override EXCLUDES(ddl_mutex_);
+  Status Flush(const FlushOptions& options,
+               const std::vector<ColumnFamilyHandle*>& families) override;
+  Status CompactRange(const CompactRangeOptions& options,
+                      ColumnFamilyHandle* family, const Slice* begin,
+                      const Slice* end) override;
+  Status WaitForCompact(const WaitForCompactOptions& options) override;
+  ColumnFamilyMetaData GetColumnFamilyMetaData(
+      ColumnFamilyHandle* family) override;
+  Status VerifyChecksum(const ReadOptions& options) override;
   SequenceNumber GetLatestSequenceNumber() const override;
   bool GetProperty(ColumnFamilyHandle* family, const Slice& property,
                    std::string* value) override;
@@ -103,7 +118,16 @@ class DBImpl final : public DB {
   // InvalidArgument.
   StatusOr<std::shared_ptr<ColumnFamily>> Resolve(
       const ColumnFamilyHandle* family) const;
+  // The same for the time of a call, without counting a reference.
+  StatusOr<ColumnFamily*> ResolveShortly(
+      const ColumnFamilyHandle* family) const;
+  // To be read after the SuperVersion was pinned.
   [[nodiscard]] SequenceNumber ReadSequence(const ReadOptions& options) const;
+  // Writes all that `families` have in memory to tables.
+  Status FlushFamilies(const ColumnFamilySet::Families& families, bool waits);
+  void RemoveObsoleteWals();
+  bool GetTextProperty(const ColumnFamily& family, std::string_view name,
+                       std::string* value) const;
   Status ReadOnlyError() const;
   // Builds a batch of one entry with `add` and commits it.
   template <typename AddEntry>
@@ -115,13 +139,19 @@ class DBImpl final : public DB {
   const std::string directory_;
   std::unique_ptr<FileLock> lock_;
   const std::unique_ptr<VersionSet> versions_;
+  const TableStore tables_;
   const SequenceNumber opened_at_sequence_;
   ColumnFamilySet families_;
   SnapshotList snapshots_;
   // Null if the DB is read-only.
   std::unique_ptr<WritePath> write_path_;
+  // Null if the DB is read-only.
+  std::unique_ptr<Background> background_;
   std::unique_ptr<ColumnFamilyHandle> default_handle_;
   std::shared_ptr<ColumnFamily> default_family_;
+
+  // Old WALs are kept aside while a failure is being mended.
+  Atomic<bool> keeps_old_wals_ = false;
 
   // Held while column families are created and dropped, and by Close().
   Mutex ddl_mutex_;

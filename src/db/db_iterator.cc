@@ -18,7 +18,8 @@ constexpr int kStepsBeforeSeek = 8;
 DBIterator::DBIterator(Source source)
     : source_(std::move(source)),
       comparator_(source_.family->options().comparator),
-      entries_(source_.entries.get()) {}
+      entries_(source_.entries.get()),
+      table_tombstones_(source_.super_version->version.get()) {}
 
 void DBIterator::SeekInternal(const Slice& user_key, SequenceNumber sequence,
                               ValueType type) {
@@ -129,14 +130,16 @@ void DBIterator::FindNextKey(bool skips_key) {
     }
     key_.assign(user_key.data(), user_key.size());
     ValueType type = TagType(tag);
-    bool is_covered = TagSequence(tag) < CoveringSequence(user_key);
+    Covering covering;
+    if (!FindCovering(user_key, &covering)) break;
+    bool is_covered = covering.Covers(TagSequence(tag));
     if (!is_covered && type == ValueType::kValue) {
       has_own_value_ = false;
       is_valid_ = true;
       return;
     }
     if (!is_covered && type == ValueType::kMerge) {
-      ShowMerged();
+      ShowMerged(covering);
       return;
     }
     // Deleted: so are all older versions.
@@ -150,15 +153,14 @@ void DBIterator::PassOverKey() { SeekInternal(key_, 0, ValueType::kDeletion); }
 
 // Collects the operands and the value below them, and leaves entries_ behind
 // what it has used.
-void DBIterator::ShowMerged() {
-  SequenceNumber covering = CoveringSequence(key_);
+void DBIterator::ShowMerged(const Covering& covering) {
   std::vector<std::string> operands;
   std::string base;
   bool has_base = false;
   for (; entries_->Valid(); entries_->Next()) {
     if (!IsSameKey(ExtractUserKey(entries_->key()))) break;
     uint64_t tag = ExtractTag(entries_->key());
-    if (TagSequence(tag) < covering) break;
+    if (covering.Covers(TagSequence(tag))) break;
     if (TagType(tag) == ValueType::kMerge) {
       operands.push_back(entries_->value().ToString());
       continue;
@@ -168,6 +170,10 @@ void DBIterator::ShowMerged() {
       has_base = true;
     }
     break;
+  }
+  if (status_ = entries_->status(); !status_.ok()) {
+    Invalidate();
+    return;
   }
   std::reverse(operands.begin(), operands.end());
   std::vector<Slice> slices(operands.begin(), operands.end());
@@ -196,14 +202,15 @@ void DBIterator::FindPrevKey() {
 // Versions come oldest first, so each one that is not a merge operand undoes
 // all before it.
 bool DBIterator::ResolveBackward() {
-  SequenceNumber covering = CoveringSequence(key_);
+  Covering covering;
+  if (!FindCovering(key_, &covering)) return false;
   std::vector<std::string> operands;
   bool has_base = false;
   for (; entries_->Valid(); entries_->Prev()) {
     if (!IsSameKey(ExtractUserKey(entries_->key()))) break;
     uint64_t tag = ExtractTag(entries_->key());
     if (TagSequence(tag) > source_.sequence) continue;
-    bool is_covered = TagSequence(tag) < covering;
+    bool is_covered = covering.Covers(TagSequence(tag));
     if (!is_covered && TagType(tag) == ValueType::kMerge) {
       operands.push_back(entries_->value().ToString());
       continue;
@@ -214,6 +221,8 @@ bool DBIterator::ResolveBackward() {
       value_.assign(entries_->value().data(), entries_->value().size());
     }
   }
+  // Newer versions may be in what could not be read.
+  if (status_ = entries_->status(); !status_.ok()) return false;
   has_own_value_ = true;
   if (operands.empty()) return has_base;
   std::vector<Slice> slices(operands.begin(), operands.end());
@@ -225,13 +234,13 @@ bool DBIterator::ResolveBackward() {
   return status_.ok();
 }
 
-SequenceNumber DBIterator::CoveringSequence(const Slice& user_key) const {
-  SequenceNumber covering = 0;
+bool DBIterator::FindCovering(const Slice& user_key, Covering* covering) {
   for (const auto& fragments : source_.tombstones) {
-    covering = std::max(
-        covering, fragments->CoveringSequence(user_key, source_.sequence));
+    covering->Add(fragments->CoveringSequence(user_key, source_.sequence));
   }
-  return covering;
+  if (table_tombstones_.empty()) return true;
+  status_ = table_tombstones_.AddCovering(user_key, source_.sequence, covering);
+  return status_.ok();
 }
 
 bool DBIterator::IsSameKey(const Slice& user_key) const {

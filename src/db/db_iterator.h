@@ -24,6 +24,7 @@ class DBIterator final : public Iterator {
     std::shared_ptr<ColumnFamily> family;
     std::shared_ptr<const SuperVersion> super_version;
     std::unique_ptr<InternalIterator> entries;
+    // Of the memtables.
     std::vector<std::shared_ptr<const FragmentedRangeTombstones>> tombstones;
     SequenceNumber sequence = 0;
     // Null: no bound.
@@ -57,13 +58,15 @@ class DBIterator final : public Iterator {
   void FindNextKey(bool skips_key);
   // Passes over what is left of key_ without walking all of it.
   void PassOverKey();
-  void ShowMerged();
+  void ShowMerged(const Covering& covering);
   // The same backward.
   void FindPrevKey();
   // Reads all versions of the key entries_ stands on. True if it has a value.
   bool ResolveBackward();
 
-  [[nodiscard]] SequenceNumber CoveringSequence(const Slice& user_key) const;
+  // What range tombstones do to the key. False, with status_ set, if that
+  // cannot be told.
+  bool FindCovering(const Slice& user_key, Covering* covering);
   [[nodiscard]] bool IsSameKey(const Slice& user_key) const;
   [[nodiscard]] int CompareKeys(const Slice& a, const Slice& b) const;
   void Invalidate();
@@ -71,6 +74,7 @@ class DBIterator final : public Iterator {
   const Source source_;
   const InternalKeyComparator comparator_;
   InternalIterator* const entries_;
+  VersionTombstones table_tombstones_;
 
   Direction direction_ = Direction::kForward;
   bool is_valid_ = false;

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "src/db/db_impl.h"
+#include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/recovery.h"
-#include "src/db/wal_checkpoint.h"
 #include "src/env/file_logger.h"
 #include "src/format/file_name.h"
 
@@ -19,9 +19,9 @@ namespace paceline {
 
 namespace {
 
-// Every open adds a WAL. From this many on they are merged into one, so that
-// a database that is opened often does not collect files.
-constexpr size_t kWalsMerged = 16;
+// Every open adds a WAL. From this many on their entries are written to tables,
+// so that a database that is opened often does not collect files.
+constexpr size_t kWalsMax = 16;
 
 using Descriptors = std::vector<ColumnFamilyDescriptor>;
 
@@ -49,6 +49,10 @@ class Opener {
     opened_.options = options;
     opened_.directory = std::move(directory);
     opened_.is_read_only = is_read_only;
+    opened_.tables = {
+        std::make_shared<TableCache>(file_system_, opened_.directory,
+                                     options.max_open_files),
+        std::make_shared<UnusedTables>()};
   }
 
   Status Run(std::vector<ColumnFamilyHandle*>* handles,
@@ -68,7 +72,9 @@ class Opener {
   // After a crash the WALs cannot be trusted to be on the device, whatever
   // reading them gives; the next sync of a new one would not cover them.
   Status InstallState();
+  void RemoveLeftovers();
   Status CreateMissingFamilies();
+  Status OpenTables();
 
   [[nodiscard]] const ColumnFamilyOptions* OptionsOf(
       const std::string& family) const;
@@ -90,13 +96,13 @@ Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
   Status s = CheckArguments();
   if (s.ok() && !opened_.is_read_only) s = TakeDirectory();
   if (s.ok()) s = ReadOrCreateManifest();
-  if (s.ok()) s = CheckSupported(state_);
   if (s.ok()) s = MatchFamilies();
+  if (s.ok()) s = OpenTables();
   if (s.ok()) s = Replay();
   if (!s.ok()) return s;
 
-  opened_.versions =
-      std::make_unique<VersionSet>(file_system_, opened_.directory);
+  opened_.versions = std::make_unique<VersionSet>(
+      file_system_, opened_.directory, opened_.options.max_manifest_file_size);
   opened_.versions->Adopt(state_);
   if (!opened_.is_read_only) {
     s = InstallState();
@@ -247,7 +253,28 @@ Status Opener::MatchFamilies() {
               known.comparator_name + " and is opened with",
           options->comparator->Name());
     }
-    by_id_[id] = std::make_shared<ColumnFamily>(id, known.name, *options);
+    auto family = std::make_shared<ColumnFamily>(id, known.name, *options,
+                                                 opened_.tables);
+    family->mutable_memtable()->set_first_wal(known.log_number);
+    auto version = family->MakeVersion(known);
+    if (!version.ok()) return version.status();
+    family->Install(*std::move(version), {});
+    by_id_[id] = std::move(family);
+  }
+  return Status::OK();
+}
+
+// Finds at once what is missing, damaged or not supported, and spares the first
+// reads the time.
+Status Opener::OpenTables() {
+  for (const auto& [id, family] : by_id_) {
+    auto version = family->PinSuperVersion()->version;
+    for (int level = 0; level < kLevels; ++level) {
+      for (const auto& file : version->files(level)) {
+        auto table = file->Get();
+        if (!table.ok()) return table.status();
+      }
+    }
   }
   return Status::OK();
 }
@@ -275,10 +302,7 @@ Status Opener::Replay() {
                              opened_.options.wal_recovery_mode, state_, by_id_);
   if (!replayed.ok()) return replayed.status();
   replayed_ = *replayed;
-  // Close() leaves the last sequence number in the MANIFEST once everything is
-  // on the device.
-  was_closed_ =
-      replayed_.is_clean && replayed_.last_sequence == state_.last_sequence;
+  was_closed_ = replayed_.is_clean && state_.is_closed_cleanly;
   opened_.last_sequence = replayed_.last_sequence;
   return Status::OK();
 }
@@ -301,18 +325,30 @@ Status Opener::InstallState() {
   Status s = MarkNumbersUsed();
   if (s.ok()) s = opened_.versions->BeginManifest();
   if (!s.ok()) return s;
-  if (!was_closed_ || replayed_.wals > kWalsMerged) {
-    ColumnFamilySet::Families families;
-    for (const auto& [id, family] : by_id_) families.push_back(family);
-    s = CheckpointWals(file_system_, opened_.directory, opened_.versions.get(),
-                       families,
-                       {.last_sequence = replayed_.last_sequence,
-                        .keeps_old_wals = !replayed_.is_clean});
-    Log(logger(), "wrote %zu WALs into a new one: %s", replayed_.wals,
+  if (!was_closed_ || replayed_.wals > kWalsMax) {
+    s = FlushRecovered(opened_.options, opened_.directory,
+                       opened_.versions.get(), by_id_, replayed_.last_sequence);
+    Log(logger(), "wrote the entries of %zu WALs to tables: %s", replayed_.wals,
         s.ToString().c_str());
     if (!s.ok()) return s;
   }
+  RemoveLeftovers();
   return CreateMissingFamilies();
+}
+
+// Tables that no MANIFEST names, and WALs that are not needed. Old WALs that
+// were not replayed whole are kept aside.
+void Opener::RemoveLeftovers() {
+  ManifestState state = opened_.versions->state();
+  std::set<uint64_t> tables;
+  for (const auto& [id, family] : state.families) {
+    for (const auto& [number, file] : family.files) tables.insert(number);
+  }
+  RemoveObsoleteFiles(file_system_, logger(), opened_.directory,
+                      {.manifest_number = opened_.versions->manifest_number(),
+                       .first_live_log = state.FirstLiveLog(),
+                       .keeps_old_wals = !replayed_.is_clean,
+                       .tables = &tables});
 }
 
 Status Opener::CreateMissingFamilies() {
@@ -328,8 +364,10 @@ Status Opener::CreateMissingFamilies() {
     edit.max_family_id = edit.family_id;
     Status s = opened_.versions->LogAndApply({edit});
     if (!s.ok()) return s;
-    by_id_[edit.family_id] = std::make_shared<ColumnFamily>(
-        edit.family_id, descriptor.name, descriptor.options);
+    auto family = std::make_shared<ColumnFamily>(
+        edit.family_id, descriptor.name, descriptor.options, opened_.tables);
+    family->mutable_memtable()->set_first_wal(*edit.log_number);
+    by_id_[edit.family_id] = std::move(family);
   }
   return Status::OK();
 }

@@ -55,6 +55,7 @@ void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
       case FileType::kTemporary:
         return false;
       case FileType::kTable:
+        return needed.tables == nullptr || needed.tables->contains(file.number);
       case FileType::kBlob:
       case FileType::kCurrent:
       case FileType::kIdentity:
@@ -66,7 +67,15 @@ void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
   for (const std::string& name : *names) {
     std::optional<ParsedFileName> parsed = ParseFileName(name);
     if (!parsed || is_needed(*parsed)) continue;
-    Status s = file_system->RemoveFile(directory + "/" + name);
+    std::string path = directory + "/" + name;
+    Status s;
+    if (parsed->type == FileType::kWal && needed.keeps_old_wals) {
+      std::string archive = ArchiveDirectory(directory);
+      s = file_system->CreateDirectory(archive);
+      if (s.ok()) s = file_system->RenameFile(path, archive + "/" + name);
+    } else {
+      s = file_system->RemoveFile(path);
+    }
     Log(logger, "removed obsolete file %s: %s", name.c_str(),
         s.ToString().c_str());
   }

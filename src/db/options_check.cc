@@ -1,16 +1,28 @@
 #include "src/db/options_check.h"
 
 #include <string>
+#include <type_traits>
+
+#include "src/table/compression.h"
 
 namespace paceline {
 
 namespace {
 
-Status CheckRange(const char* name, uint64_t value, uint64_t smallest,
+// Negative values are out of every range.
+template <typename T>
+Status CheckRange(const char* name, T value, uint64_t smallest,
                   uint64_t largest) {
-  if (value >= smallest && value <= largest) return Status::OK();
+  bool is_negative = value < static_cast<T>(0);
+  if (!is_negative && static_cast<uint64_t>(value) >= smallest &&
+      static_cast<uint64_t>(value) <= largest) {
+    return Status::OK();
+  }
   return Status::InvalidArgument(
-      std::string("option ") + name + " is " + std::to_string(value),
+      std::string("option ") + name + " is " +
+          std::to_string(
+              static_cast<std::conditional_t<std::is_enum_v<T>, int, T>>(
+                  value)),
       "it must be from " + std::to_string(smallest) + " to " +
           std::to_string(largest));
 }
@@ -29,15 +41,93 @@ Status CheckOptions(const DBOptions& options) {
     return Status::InvalidArgument("option wal_recovery_mode is unknown",
                                    std::to_string(mode));
   }
+  if (options.max_open_files != -1 && options.max_open_files < 10) {
+    return Status::InvalidArgument(
+        "option max_open_files is " + std::to_string(options.max_open_files),
+        "it must be -1 or at least 10");
+  }
+  Status s =
+      CheckRange("max_background_jobs", options.max_background_jobs, 1, 64);
+  if (s.ok()) {
+    s = CheckRange("max_manifest_file_size", options.max_manifest_file_size,
+                   1 << 10, UINT64_MAX);
+  }
+  if (!s.ok()) return s;
   return CheckRange("max_write_batch_group_size_bytes",
                     options.max_write_batch_group_size_bytes, 1 << 10,
                     256 << 20);
 }
 
+namespace {
+
+Status CheckCompression(const char* name, CompressionType type) {
+  if (CanCompress(type)) return Status::OK();
+  return Status::InvalidArgument(
+      std::string("option ") + name + " is " + CompressionName(type),
+      "this build cannot write it");
+}
+
+Status CheckTable(const BlockBasedTableOptions& table) {
+  Status s = CheckRange("block_size", table.block_size, 256, 64 << 20);
+  if (s.ok()) {
+    s = CheckRange("block_restart_interval", table.block_restart_interval, 1,
+                   1 << 16);
+  }
+  if (s.ok()) s = CheckRange("checksum", table.checksum, kNoChecksum, kXXH3);
+  return s;
+}
+
+Status CheckLevels(const ColumnFamilyOptions& options) {
+  Status s = CheckRange("level0_file_num_compaction_trigger",
+                        options.level0_file_num_compaction_trigger, 1, 1 << 20);
+  if (s.ok()) {
+    s = CheckRange("level0_slowdown_writes_trigger",
+                   options.level0_slowdown_writes_trigger,
+                   options.level0_file_num_compaction_trigger, 1 << 20);
+  }
+  if (s.ok()) {
+    s = CheckRange("level0_stop_writes_trigger",
+                   options.level0_stop_writes_trigger,
+                   options.level0_slowdown_writes_trigger, 1 << 20);
+  }
+  if (s.ok()) {
+    s = CheckRange("target_file_size_base", options.target_file_size_base,
+                   4 << 10, uint64_t{1} << 40);
+  }
+  if (s.ok()) {
+    s = CheckRange("target_file_size_multiplier",
+                   options.target_file_size_multiplier, 1, 1 << 10);
+  }
+  if (s.ok()) {
+    s = CheckRange("max_bytes_for_level_base", options.max_bytes_for_level_base,
+                   4 << 10, uint64_t{1} << 50);
+  }
+  if (s.ok() && !(options.max_bytes_for_level_multiplier > 1)) {
+    s = Status::InvalidArgument("option max_bytes_for_level_multiplier",
+                                "it must be more than 1");
+  }
+  return s;
+}
+
+}  // namespace
+
 Status CheckOptions(const ColumnFamilyOptions& options) {
   if (options.comparator == nullptr) return Missing("comparator");
-  return CheckRange("write_buffer_size", options.write_buffer_size,
-                    uint64_t{64} << 10, uint64_t{64} << 30);
+  if (options.table_factory == nullptr) return Missing("table_factory");
+  Status s = CheckRange("write_buffer_size", options.write_buffer_size,
+                        uint64_t{64} << 10, uint64_t{64} << 30);
+  if (s.ok()) {
+    s = CheckRange("max_write_buffer_number", options.max_write_buffer_number,
+                   2, 64);
+  }
+  if (s.ok()) s = CheckCompression("compression", options.compression);
+  if (s.ok() && options.bottommost_compression != kDisableCompressionOption) {
+    s = CheckCompression("bottommost_compression",
+                         options.bottommost_compression);
+  }
+  if (s.ok()) s = CheckTable(options.table_factory->options());
+  if (s.ok()) s = CheckLevels(options);
+  return s;
 }
 
 }  // namespace paceline

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "paceline/env.h"
 #include "paceline/iterator.h"
@@ -12,26 +13,35 @@
 
 namespace paceline {
 
-// Immutable. Holds what it reads from, so it may outlive the DB.
+// For the time of one call: `family` must outlive it. Immutable.
 class ReadView {
  public:
-  // `sequence` was visible before this call, so that the SuperVersion of now
-  // has everything up to it.
-  ReadView(std::shared_ptr<ColumnFamily> family, SequenceNumber sequence,
-           std::shared_ptr<Logger> logger);
+  // What has been written by now, as far as it is visible; `sequence` follows
+  // by SetSequence(). In this order compactions cannot have dropped what is
+  // visible at that number.
+  ReadView(const ColumnFamily* family, Logger* logger)
+      : family_(family), logger_(logger), super_version_(family) {}
 
-  // NotFound if the key has no value; otherwise as DB::Get().
-  Status Get(const Slice& user_key, PinnableSlice* value) const;
+  void SetSequence(SequenceNumber sequence) { sequence_ = sequence; }
 
-  // Bounds are taken from `options`.
-  [[nodiscard]] std::unique_ptr<Iterator> NewIterator(
-      const ReadOptions& options) const;
+  // NotFound if the key has no value; otherwise as DB::Get(). `held` may be
+  // null.
+  Status Get(const ReadOptions& options, const Slice& user_key, HeldBlock* held,
+             PinnableSlice* value) const;
 
  private:
-  const std::shared_ptr<ColumnFamily> family_;
-  const std::shared_ptr<const SuperVersion> super_version_;
-  const SequenceNumber sequence_;
-  const std::shared_ptr<Logger> logger_;
+  const ColumnFamily* const family_;
+  Logger* const logger_;
+  const ColumnFamily::ShortPin super_version_;
+  SequenceNumber sequence_ = 0;
 };
+
+// An iterator over the family at `sequence`, which holds what it reads from, so
+// that it may outlive the DB. `super_version` was pinned before `sequence` was
+// read.
+std::unique_ptr<Iterator> NewDBIterator(
+    const ReadOptions& options, std::shared_ptr<ColumnFamily> family,
+    std::shared_ptr<const SuperVersion> super_version, SequenceNumber sequence,
+    std::shared_ptr<Logger> logger);
 
 }  // namespace paceline

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/compaction/flush_job.h"
 #include "src/db/batch_inserter.h"
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
@@ -53,6 +54,9 @@ class Replay {
   }
 
   Status ReplayFile(const std::string& path, uint64_t log_number);
+  // Corruption if a column family has tables with data from behind the point
+  // that recovery stopped at.
+  Status CheckPointInTime(const ManifestState& state) const;
   [[nodiscard]] const ReplayResult& result() const { return result_; }
 
  private:
@@ -62,6 +66,7 @@ class Replay {
   Status ReplayRecord(const LogReader& reader, const Slice& record,
                       bool* goes_on);
   Status OnDamage(const Status& damage);
+  void Stop();
 
   FileSystem* const file_system_;
   Logger* const logger_;
@@ -70,8 +75,10 @@ class Replay {
   ReplayResult result_;
   // One past the last entry that was replayed; 0 before the first record.
   SequenceNumber expected_sequence_ = 0;
-  // Point in time: an earlier WAL ended too soon.
+  // Point in time: an earlier WAL, of this number, ended too soon.
   bool is_stopped_ = false;
+  uint64_t stopped_log_ = 0;
+  uint64_t log_number_ = 0;
 };
 
 Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
@@ -81,6 +88,7 @@ Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
       {.file = *std::move(file), .path = path, .log_number = log_number},
       mode_);
   sink_.set_log_number(log_number);
+  log_number_ = log_number;
   ++result_.wals;
   uint64_t records_before = result_.records;
   bool goes_on = true;
@@ -100,7 +108,7 @@ Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
   // Whether records were lost at the end of a recycled file cannot be told.
   if (mode_ == WALRecoveryMode::kPointInTimeRecovery &&
       reader.ended_at_other_log()) {
-    is_stopped_ = true;
+    Stop();
   }
   Log(logger_, "recovered WAL %llu: %llu records, up to sequence %llu%s",
       static_cast<unsigned long long>(log_number),
@@ -173,7 +181,26 @@ Status Replay::OnDamage(const Status& damage) {
     case WALRecoveryMode::kPointInTimeRecovery:
       break;
   }
+  Stop();
+  return Status::OK();
+}
+
+void Replay::Stop() {
+  if (!is_stopped_) stopped_log_ = log_number_;
   is_stopped_ = true;
+}
+
+Status Replay::CheckPointInTime(const ManifestState& state) const {
+  if (!is_stopped_) return Status::OK();
+  for (const auto& [id, family] : state.families) {
+    if (family.log_number > stopped_log_ && !family.files.empty()) {
+      return Status::Corruption(
+          "WAL " + std::to_string(stopped_log_) +
+              " is damaged, and tables hold newer data of column family " +
+              family.name,
+          "no point in time can be recovered");
+    }
+  }
   return Status::OK();
 }
 
@@ -201,17 +228,55 @@ StatusOr<ReplayResult> ReplayWals(FileSystem* file_system, Logger* logger,
     Status s = replay.ReplayFile(WalFileName(directory, log), log);
     if (!s.ok()) return s;
   }
+  Status s = replay.CheckPointInTime(state);
+  if (!s.ok()) return s;
   return replay.result();
 }
 
-Status CheckSupported(const ManifestState& state) {
-  for (const auto& [id, family] : state.families) {
-    if (!family.files.empty()) {
-      return Status::NotSupported(
-          "the database has SST files, which this version of Paceline cannot "
-          "read; column family",
-          family.name);
+Status FlushRecovered(const DBOptions& options, const std::string& directory,
+                      VersionSet* versions, const FamiliesById& families,
+                      SequenceNumber last_sequence) {
+  // Taken before the tables' numbers, so that the next WAL is not below it.
+  uint64_t first_wal = versions->NewFileNumber();
+  VersionSet::Change change;
+  for (const auto& [id, family] : families) {
+    TableOutput::Config output;
+    output.file_system = options.file_system;
+    output.directory = directory;
+    output.family = family.get();
+    output.compression = family->options().compression;
+    output.new_file_number = [versions] { return versions->NewFileNumber(); };
+    output.now_seconds = options.clock->NowMicros() / 1'000'000;
+    output.epoch_number = family->PinSuperVersion()->version->NextEpoch();
+    auto flushed =
+        FlushMemTables(output, options.clock, {},
+                       {family->PinSuperVersion()->mutable_memtable});
+    if (!flushed.ok()) return flushed.status();
+    VersionEdit edit;
+    edit.family_id = id;
+    edit.log_number = first_wal;
+    edit.last_sequence = last_sequence;
+    if (flushed->file) edit.added_files.push_back({0, *flushed->file});
+    change.edits.push_back(std::move(edit));
+  }
+  std::vector<std::shared_ptr<const Version>> made;
+  change.prepare = [&](const ManifestState& state) {
+    for (const auto& [id, family] : families) {
+      auto version = family->MakeVersion(state.families.at(id));
+      if (!version.ok()) return version.status();
+      made.push_back(*std::move(version));
     }
+    return Status::OK();
+  };
+  Status s = options.file_system->SyncDirectory(directory);
+  if (s.ok()) s = versions->LogAndApply(std::move(change));
+  if (!s.ok()) return s;
+  size_t i = 0;
+  for (const auto& [id, family] : families) {
+    auto empty = std::make_shared<MemTable>(family->options().comparator);
+    empty->set_first_wal(first_wal);
+    family->Install(std::move(made[i++]), {});
+    family->ReplaceMutableMemTable(std::move(empty));
   }
   return Status::OK();
 }

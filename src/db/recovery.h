@@ -12,6 +12,7 @@
 
 #include "src/version/column_family.h"
 #include "src/version/manifest_state.h"
+#include "src/version/version_set.h"
 
 namespace paceline {
 
@@ -39,7 +40,12 @@ StatusOr<ReplayResult> ReplayWals(FileSystem* file_system, Logger* logger,
                                   const ManifestState& state,
                                   const FamiliesById& families);
 
-// NotSupported if the database has what Paceline cannot read yet.
-Status CheckSupported(const ManifestState& state);
+// Writes what the memtables of `families` hold into tables, in one step with
+// leaving all WALs there are behind: they are not needed any more when this
+// returns OK. Nothing may be written meanwhile. On an error nothing has
+// changed that counts.
+Status FlushRecovered(const DBOptions& options, const std::string& directory,
+                      VersionSet* versions, const FamiliesById& families,
+                      SequenceNumber last_sequence);
 
 }  // namespace paceline

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <list>
+#include <vector>
 
 #include "paceline/snapshot.h"
 
@@ -30,9 +31,27 @@ class SnapshotList {
     snapshots_.erase(static_cast<const Entry*>(snapshot)->position);
   }
 
+  // Of a DB that is destroyed: what was not released is not asked for again.
+  void Clear() EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    snapshots_.clear();
+  }
+
   [[nodiscard]] size_t size() const EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     return snapshots_.size();
+  }
+
+  // All of them, ascending, each once.
+  [[nodiscard]] std::vector<SequenceNumber> All() const EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    std::vector<SequenceNumber> all;
+    for (const Entry& entry : snapshots_) {
+      if (all.empty() || all.back() != entry.sequence) {
+        all.push_back(entry.sequence);
+      }
+    }
+    return all;
   }
 
   // Of the oldest one; 0 if there is none.

@@ -5,7 +5,6 @@
 
 #include "src/base/check.h"
 #include "src/db/batch_inserter.h"
-#include "src/db/wal_checkpoint.h"
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
 #include "src/format/write_batch_internal.h"
@@ -18,6 +17,13 @@ namespace {
 // a few entries does not hold much of the disk.
 constexpr uint64_t kWalWindowBytes = uint64_t{4} << 20;
 
+// By default the WALs together may be so many times larger than what the
+// memtables can hold.
+constexpr uint64_t kWalsPerBuffers = 4;
+
+// How much is written, where writers are delayed, until that is reconsidered.
+constexpr uint64_t kGrownBytes = uint64_t{256} << 10;
+
 Committer::Config CommitterConfig(const DBOptions& options) {
   return {
       .queue = {.group_bytes_max = options.max_write_batch_group_size_bytes,
@@ -25,6 +31,27 @@ Committer::Config CommitterConfig(const DBOptions& options) {
       .pipeline = {.visible_before_durable = options.visible_before_durable},
       .clock = options.clock,
       .allows_parallel_inserts = options.allow_concurrent_memtable_write};
+}
+
+// The entries of `memtable` up to `sequence`.
+std::shared_ptr<MemTable> CopyMemTable(const MemTable& memtable,
+                                       SequenceNumber sequence,
+                                       const Comparator* comparator) {
+  auto copy = std::make_shared<MemTable>(comparator);
+  copy->set_first_wal(memtable.first_wal());
+  std::unique_ptr<InternalIterator> entry = memtable.NewIterator();
+  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+    uint64_t tag = ExtractTag(entry->key());
+    if (TagSequence(tag) > sequence) continue;
+    copy->Add(TagSequence(tag), TagType(tag), ExtractUserKey(entry->key()),
+              entry->value());
+  }
+  for (const RangeTombstone& tombstone : memtable.range_tombstones().All()) {
+    if (tombstone.sequence > sequence) continue;
+    copy->Add(tombstone.sequence, ValueType::kRangeDeletion, tombstone.begin,
+              tombstone.end);
+  }
+  return copy;
 }
 
 }  // namespace
@@ -73,10 +100,11 @@ WritePath::WritePath(const DBOptions& options, std::string directory,
 
 WritePath::~WritePath() = default;
 
-Status WritePath::Open(SequenceNumber last_sequence) {
+Status WritePath::Open(SequenceNumber last_sequence, Listener listener) {
   Status s = wals_.Start();
   if (!s.ok()) return s;
   Exclusive alone(this);
+  listener_ = std::move(listener);
   committer_.SetLastSequence(last_sequence);
   for (auto& family : families_->All()) {
     // Recovery may have filled it beyond its size.
@@ -90,15 +118,21 @@ Status WritePath::Open(SequenceNumber last_sequence) {
   return Status::OK();
 }
 
+void WritePath::EndWrites() {
+  if (!is_open_) return;
+  committer_.Shutdown();
+  Exclusive alone(this);
+}
+
 Status WritePath::Close() {
   if (!is_open_) return Status::OK();
-  committer_.Shutdown();
   Exclusive alone(this);
   Status s = wals_.Close();
   if (!s.ok() || latch_.is_set()) return s;
   // Tells the next open that everything up to here is on the device.
   VersionEdit edit;
   edit.last_sequence = committer_.last_sequence();
+  edit.is_closed_cleanly = true;
   return versions_->LogAndApply({edit});
 }
 
@@ -106,9 +140,39 @@ void WritePath::AddFamily(std::shared_ptr<ColumnFamily> family) {
   uint32_t id = family->id();
   if (id == 0) default_family_ = family.get();
   live_families_[id] = std::move(family);
+  UpdateWalLimit();
 }
 
-void WritePath::RemoveFamily(uint32_t id) { live_families_.erase(id); }
+void WritePath::RemoveFamily(uint32_t id) {
+  live_families_.erase(id);
+  UpdateWalLimit();
+}
+
+void WritePath::UpdateWalLimit() {
+  wal_bytes_max_ = options_.max_total_wal_size;
+  if (wal_bytes_max_ != 0) return;
+  for (const auto& [id, family] : live_families_) {
+    const ColumnFamilyOptions& options = family->options();
+    wal_bytes_max_ += kWalsPerBuffers * options.write_buffer_size *
+                      static_cast<uint64_t>(options.max_write_buffer_number);
+  }
+}
+
+// What was sealed for the oldest WAL must be flushed before more is sealed.
+bool WritePath::IsOverWalLimit() const {
+  return full_wal_bytes_ + tail_wal_bytes_ > wal_bytes_max_ &&
+         first_needed_wal_.load(std::memory_order_relaxed) > relieved_wal_;
+}
+
+void WritePath::CountWalBytes(uint64_t bytes) {
+  tail_wal_bytes_ += bytes;
+  if (IsOverWalLimit()) seal_requested_.store(true, std::memory_order_relaxed);
+  if (controller_.bytes_per_second() == 0) return;
+  bytes_since_grown_ += bytes;
+  if (bytes_since_grown_ < kGrownBytes) return;
+  bytes_since_grown_ = 0;
+  if (listener_.grown) listener_.grown();
+}
 
 ColumnFamily* WritePath::FindLive(uint32_t family_id) const {
   if (family_id == 0) return default_family_;
@@ -182,7 +246,8 @@ bool WritePath::NeedsRoom() const {
   return seal_requested_.load(std::memory_order_relaxed);
 }
 
-Status WritePath::MakeRoom() {
+template <typename Choose>
+Status WritePath::SealIf(Choose is_chosen, bool together) {
   uint64_t full_wal = wals_.tail_number();
   Status s = wals_.Switch();
   if (!s.ok()) {
@@ -190,17 +255,72 @@ Status WritePath::MakeRoom() {
                ? Status::NoSpace("cannot begin a new WAL", s.message())
                : Status::IOError("cannot begin a new WAL", s.message());
   }
+  full_wals_.emplace_back(full_wal, tail_wal_bytes_);
+  full_wal_bytes_ += tail_wal_bytes_;
+  tail_wal_bytes_ = 0;
   seal_requested_.store(false, std::memory_order_relaxed);
+  ++seal_ordinal_;
   for (auto& [id, family] : live_families_) {
-    size_t used = family->mutable_memtable()->UsedBytes();
-    if (used < family->options().write_buffer_size) continue;
+    MemTable* memtable = family->mutable_memtable();
+    if (memtable->entries() == 0) {
+      // It does not need the WALs that others fill.
+      memtable->set_first_wal(wals_.tail_number());
+      continue;
+    }
+    if (!is_chosen(*family)) continue;
     Log(logger_, "[%s] memtable sealed: %llu entries, %zu bytes; WAL %llu",
         family->name().c_str(),
-        static_cast<unsigned long long>(family->mutable_memtable()->entries()),
-        used, static_cast<unsigned long long>(full_wal));
-    family->SealMemTable();
+        static_cast<unsigned long long>(memtable->entries()),
+        memtable->UsedBytes(), static_cast<unsigned long long>(full_wal));
+    memtable->set_seal_ordinal(seal_ordinal_);
+    family->SealMemTable(wals_.tail_number());
   }
+  if (listener_.sealed) listener_.sealed(seal_ordinal_, together);
   return Status::OK();
+}
+
+Status WritePath::MakeRoom() {
+  uint64_t first_needed = first_needed_wal_.load(std::memory_order_relaxed);
+  while (!full_wals_.empty() && full_wals_.front().first < first_needed) {
+    full_wal_bytes_ -= full_wals_.front().second;
+    full_wals_.pop_front();
+  }
+  bool is_over_limit = IsOverWalLimit();
+  if (is_over_limit) relieved_wal_ = first_needed;
+  auto is_due = [&](const ColumnFamily& family) {
+    return family.mutable_memtable()->UsedBytes() >=
+               family.options().write_buffer_size ||
+           (is_over_limit && family.OldestNeededWal() <= first_needed);
+  };
+  bool is_any_due = false;
+  for (const auto& [id, family] : live_families_) {
+    is_any_due |= family->mutable_memtable()->entries() > 0 && is_due(*family);
+  }
+  if (!is_any_due) {
+    seal_requested_.store(false, std::memory_order_relaxed);
+    return Status::OK();
+  }
+  bool seals_all = options_.atomic_flush;
+  return SealIf(
+      [&](const ColumnFamily& family) { return seals_all || is_due(family); },
+      seals_all);
+}
+
+Status WritePath::Seal(const ColumnFamilySet::Families& families) {
+  Exclusive alone(this);
+  if (latch_.is_set()) return latch_.Get();
+  auto is_asked_for = [&](const ColumnFamily& family) {
+    if (options_.atomic_flush) return true;
+    return std::any_of(families.begin(), families.end(),
+                       [&](const auto& f) { return f.get() == &family; });
+  };
+  bool is_any_asked_for = false;
+  for (const auto& [id, family] : live_families_) {
+    is_any_asked_for |=
+        family->mutable_memtable()->entries() > 0 && is_asked_for(*family);
+  }
+  if (!is_any_asked_for) return Status::OK();
+  return SealIf(is_asked_for, options_.atomic_flush);
 }
 
 // The record is the concatenation of the members' entries behind one header.
@@ -217,10 +337,14 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
     entries.remove_prefix(kBatchHeaderBytes);
     if (!entries.empty()) record_pieces_.push_back(entries);
   }
+  CountWalBytes(group.batch_bytes);
   return wals_.Append(record_pieces_);
 }
 
 void WritePath::ApplyToMemTables(const Writer& writer) {
+  if (writer.disable_wal) {
+    has_unlogged_writes_.store(true, std::memory_order_relaxed);
+  }
   LiveSink sink(this);
   InsertBatch(writer.batch->Data(), writer.sequence, &sink);
   sink.RequestSealIfFull();
@@ -257,29 +381,41 @@ Status WritePath::UnlockWAL() {
   return Status::OK();
 }
 
-Status WritePath::Resume() {
+Status WritePath::Resume(const std::function<Status()>& flush) {
   Exclusive alone(this);
   if (!latch_.is_set()) return Status::OK();
   Log(logger_, "resuming after: %s", latch_.Get().ToString().c_str());
-  Status s = Mend();
+  Status s = Mend(flush);
   Log(logger_, "resume: %s", s.ToString().c_str());
   return s;
 }
 
 // What failed is in the mutable memtables, above the visible sequence number,
-// and may be in the WALs. Both are replaced by copies without it.
-Status WritePath::Mend() {
+// and may be in the WALs. The memtables are replaced by copies without it, and
+// written to tables before anything of the WALs is given up.
+Status WritePath::Mend(const std::function<Status()>& flush) {
   SequenceNumber visible = committer_.visible_sequence();
-  ColumnFamilySet::Families families = families_->All();
-  for (const auto& family : families) {
+  for (const auto& [id, family] : live_families_) {
     family->ReplaceMutableMemTable(CopyMemTable(
         *family->mutable_memtable(), visible, family->options().comparator));
   }
   wals_.Abandon();
-  Status s = CheckpointWals(
-      options_.file_system, directory_, versions_, families,
-      {.last_sequence = committer_.last_sequence(), .keeps_old_wals = true});
-  if (s.ok()) s = wals_.Start();
+  Status s = wals_.Start();
+  if (s.ok()) {
+    s = SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);
+  }
+  if (s.ok()) s = flush();
+  if (!s.ok()) return s;
+  std::vector<VersionEdit> edits;
+  for (const auto& [id, family] : live_families_) {
+    VersionEdit edit;
+    edit.family_id = id;
+    edit.log_number = family->OldestNeededWal();
+    // Numbers of what failed are not given again.
+    edit.last_sequence = committer_.last_sequence();
+    edits.push_back(std::move(edit));
+  }
+  s = versions_->LogAndApply(std::move(edits));
   if (s.ok()) committer_.ClearFailure();
   return s;
 }

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "paceline/metrics.h"
@@ -29,11 +32,38 @@ class WritePath final : private CommitTarget {
             VersionSet* versions, ColumnFamilySet* families, Logger* logger);
   ~WritePath() override;
 
+  // What the write path tells others, in the leader's thread.
+  struct Listener {
+    // Memtables were sealed; the seal of this number is complete.
+    std::function<void(uint64_t seal_ordinal, bool together)> sealed;
+    // Writers are delayed, and have written so much that the delay may have
+    // to change.
+    std::function<void()> grown;
+  };
+
   // Begins the first WAL. Nothing may have been written before.
-  Status Open(SequenceNumber last_sequence);
-  // Fails waiting and later writes, waits for running ones, closes the WALs,
-  // and records that everything is durable.
+  Status Open(SequenceNumber last_sequence, Listener listener);
+  // Fails waiting and later writes, and waits for running ones.
+  void EndWrites();
+  // After EndWrites(): closes the WALs and records that everything is durable.
   Status Close();
+
+  // Seals the memtables of `families` that are not empty (of all, with
+  // atomic_flush), so that a flush takes everything written so far. The
+  // failure after which writes are refused, if there was one.
+  Status Seal(const ColumnFamilySet::Families& families);
+  // WALs below `number` are not needed any more.
+  void ReleaseWals(uint64_t number) {
+    first_needed_wal_.store(number, std::memory_order_relaxed);
+  }
+  void SetStall(const Stall& stall) { controller_.SetStall(stall); }
+  [[nodiscard]] uint64_t delayed_write_rate() const {
+    return controller_.bytes_per_second();
+  }
+  // True if something was written with disableWAL since the open.
+  [[nodiscard]] bool has_unlogged_writes() const {
+    return has_unlogged_writes_.load(std::memory_order_relaxed);
+  }
 
   // See DB::Write().
   Status Write(const WriteOptions& options, const WriteBatch* batch);
@@ -73,8 +103,9 @@ class WritePath final : private CommitTarget {
     return latch_.Set(failure);
   }
 
-  // See DB::Resume(). OK at once if nothing has failed.
-  Status Resume();
+  // See DB::Resume(). OK at once if nothing has failed. `flush` writes all that
+  // is sealed to tables in one step, and returns when it is durable.
+  Status Resume(const std::function<Status()>& flush);
 
   [[nodiscard]] SequenceNumber visible_sequence() const {
     return committer_.visible_sequence();
@@ -101,7 +132,18 @@ class WritePath final : private CommitTarget {
   Status Precheck(const WriteBatch& batch,
                   std::vector<uint32_t>* family_ids) const;
   [[nodiscard]] ColumnFamily* FindLive(uint32_t family_id) const;
-  Status Mend() REQUIRES(WriteThread::write_leader);
+  Status Mend(const std::function<Status()>& flush)
+      REQUIRES(WriteThread::write_leader);
+
+  // Goes on in the next WAL and seals the memtables that `is_chosen` picks
+  // among those that are not empty.
+  template <typename Choose>
+  Status SealIf(Choose is_chosen, bool together)
+      REQUIRES(WriteThread::write_leader);
+  // The bytes of all WALs that are needed, as far as is known.
+  [[nodiscard]] bool IsOverWalLimit() const REQUIRES(WriteThread::write_leader);
+  void CountWalBytes(uint64_t bytes) REQUIRES(WriteThread::write_leader);
+  void UpdateWalLimit() REQUIRES(WriteThread::write_leader);
 
   const DBOptions options_;
   const std::string directory_;
@@ -122,6 +164,22 @@ class WritePath final : private CommitTarget {
   // A memtable is full. Relaxed: a leader that misses it seals it one group
   // later.
   Atomic<bool> seal_requested_ = false;
+
+  Listener listener_;
+  Atomic<bool> has_unlogged_writes_ = false;  // Relaxed: read at the end.
+  uint64_t seal_ordinal_ GUARDED_BY(WriteThread::write_leader) = 0;
+
+  // WALs that are full and may still be needed, oldest first, with their sizes.
+  std::deque<std::pair<uint64_t, uint64_t>> full_wals_
+      GUARDED_BY(WriteThread::write_leader);
+  uint64_t full_wal_bytes_ GUARDED_BY(WriteThread::write_leader) = 0;
+  uint64_t tail_wal_bytes_ GUARDED_BY(WriteThread::write_leader) = 0;
+  uint64_t wal_bytes_max_ GUARDED_BY(WriteThread::write_leader) = 0;
+  // What keeps the WALs up to this one was sealed already.
+  uint64_t relieved_wal_ GUARDED_BY(WriteThread::write_leader) = 0;
+  uint64_t bytes_since_grown_ GUARDED_BY(WriteThread::write_leader) = 0;
+  // Relaxed: a leader that sees it late seals something too early.
+  Atomic<uint64_t> first_needed_wal_ = 0;
 
   // Of the record that is being logged; kept to save allocations.
   std::vector<Slice> record_pieces_ GUARDED_BY(WriteThread::write_leader);

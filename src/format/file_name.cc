@@ -38,6 +38,12 @@ std::optional<ParsedFileName> WithNumber(FileType type,
 std::string WalFileName(const std::string& directory, uint64_t number) {
   return directory + "/" + Digits(number) + ".log";
 }
+std::string TableFileName(const std::string& directory, uint64_t number) {
+  return directory + "/" + Digits(number) + ".sst";
+}
+std::string OldTableFileName(const std::string& directory, uint64_t number) {
+  return directory + "/" + Digits(number) + ".ldb";
+}
 std::string ManifestBaseName(uint64_t number) {
   return "MANIFEST-" + Digits(number);
 }

@@ -29,6 +29,9 @@ struct ParsedFileName {
 
 // `directory` is the database's; numbers have at least six digits.
 std::string WalFileName(const std::string& directory, uint64_t number);
+std::string TableFileName(const std::string& directory, uint64_t number);
+// The same in LevelDB's and early RocksDB's databases.
+std::string OldTableFileName(const std::string& directory, uint64_t number);
 std::string ManifestFileName(const std::string& directory, uint64_t number);
 std::string CurrentFileName(const std::string& directory);
 std::string IdentityFileName(const std::string& directory);

@@ -85,6 +85,41 @@ SequenceNumber FragmentedRangeTombstones::CoveringSequence(
   return newest == fragment->sequences.end() ? 0 : *newest;
 }
 
+bool Covering::CoversWithin(SequenceNumber entry) const {
+  auto covers = [entry](const Within& within) {
+    return entry < within.sequence && entry >= within.first &&
+           entry <= within.last;
+  };
+  return std::any_of(within_.begin(), within_.end(), covers);
+}
+
+// Only at the bounds themselves does it matter which version of the key is
+// asked for. Newer versions come first in the order of internal keys.
+void AddCoveringOfTable(const FragmentedRangeTombstones& tombstones,
+                        const FileMetaData& file,
+                        const InternalKeyComparator& comparator,
+                        const Slice& user_key, SequenceNumber snapshot,
+                        Covering* covering) {
+  int from_smallest =
+      comparator.CompareUserKeys(user_key, file.smallest_user_key());
+  int from_largest =
+      comparator.CompareUserKeys(user_key, file.largest_user_key());
+  if (from_smallest < 0 || from_largest > 0) return;
+  if (from_largest == 0 && file.largest_is_sentinel()) return;
+  SequenceNumber sequence = tombstones.CoveringSequence(user_key, snapshot);
+  if (sequence == 0) return;
+  SequenceNumber first =
+      from_largest == 0 ? TagSequence(ExtractTag(file.largest)) : 0;
+  SequenceNumber last = from_smallest == 0
+                            ? TagSequence(ExtractTag(file.smallest))
+                            : kMaxSequenceNumber;
+  if (first == 0 && last >= sequence) {
+    covering->Add(sequence);
+  } else {
+    covering->AddWithin(sequence, first, last);
+  }
+}
+
 bool RangeTombstoneSet::Add(const Slice& begin, const Slice& end,
                             SequenceNumber sequence) {
   if (comparator_->Compare(begin, end) >= 0) return true;

@@ -9,6 +9,7 @@
 #include "paceline/slice.h"
 
 #include "src/base/sync.h"
+#include "src/format/file_metadata.h"
 #include "src/format/internal_key.h"
 
 namespace paceline {
@@ -20,10 +21,46 @@ struct RangeTombstone {
   SequenceNumber sequence = 0;
 };
 
+// Which entries of one user key range tombstones cover.
+class Covering {
+ public:
+  // A tombstone covers all older entries of the key.
+  void Add(SequenceNumber sequence) {
+    sequence_ = sequence > sequence_ ? sequence : sequence_;
+  }
+  // A tombstone of a file whose bounds cut through the versions of the key
+  // covers older entries with sequence numbers from `first` to `last`.
+  void AddWithin(SequenceNumber sequence, SequenceNumber first,
+                 SequenceNumber last) {
+    within_.push_back({sequence, first, last});
+  }
+
+  [[nodiscard]] bool Covers(SequenceNumber entry) const {
+    return entry < sequence_ || (!within_.empty() && CoversWithin(entry));
+  }
+
+ private:
+  struct Within {
+    SequenceNumber sequence;
+    SequenceNumber first;
+    SequenceNumber last;
+  };
+  [[nodiscard]] bool CoversWithin(SequenceNumber entry) const;
+
+  SequenceNumber sequence_ = 0;
+  std::vector<Within> within_;
+};
+
 // A set of tombstones cut at each other's ends into disjoint fragments, so that
 // a key is looked up by binary search. Immutable.
 class FragmentedRangeTombstones {
  public:
+  struct Fragment {
+    std::string begin;
+    std::string end;
+    std::vector<SequenceNumber> sequences;  // Newest first.
+  };
+
   FragmentedRangeTombstones(std::vector<RangeTombstone> tombstones,
                             const Comparator* comparator);
 
@@ -32,16 +69,23 @@ class FragmentedRangeTombstones {
   [[nodiscard]] SequenceNumber CoveringSequence(const Slice& user_key,
                                                 SequenceNumber snapshot) const;
 
- private:
-  struct Fragment {
-    std::string begin;
-    std::string end;
-    std::vector<SequenceNumber> sequences;  // Newest first.
-  };
+  // Sorted, disjoint.
+  [[nodiscard]] const std::vector<Fragment>& fragments() const {
+    return fragments_;
+  }
 
+ private:
   const Comparator* const comparator_;
-  std::vector<Fragment> fragments_;  // Sorted, disjoint.
+  std::vector<Fragment> fragments_;
 };
+
+// Adds to `*covering` what the tombstones of a table do to `user_key` at
+// `snapshot`: they act only between the bounds of the table.
+void AddCoveringOfTable(const FragmentedRangeTombstones& tombstones,
+                        const FileMetaData& file,
+                        const InternalKeyComparator& comparator,
+                        const Slice& user_key, SequenceNumber snapshot,
+                        Covering* covering);
 
 // The tombstones of one memtable. Thread-safe: additions run beside look-ups,
 // and a look-up at a sequence number sees every tombstone that was added

@@ -48,6 +48,25 @@ class MemTable {
     return comparator_;
   }
 
+  // The WAL that its first entry is in, or one before it; WALs below hold
+  // nothing of it. Set by the holder of the leader's role; only forward, and
+  // only while the memtable is empty.
+  [[nodiscard]] uint64_t first_wal() const {
+    return first_wal_.load(std::memory_order_relaxed);
+  }
+  void set_first_wal(uint64_t number) {
+    first_wal_.store(number, std::memory_order_relaxed);
+  }
+
+  // Which seal of the database ended it; memtables of several column families
+  // that were sealed together have the same. Set before it is sealed.
+  [[nodiscard]] uint64_t seal_ordinal() const {
+    return seal_ordinal_.load(std::memory_order_relaxed);
+  }
+  void set_seal_ordinal(uint64_t ordinal) {
+    seal_ordinal_.store(ordinal, std::memory_order_relaxed);
+  }
+
   // Memory taken from the machine, and the part of it in use. Bytes.
   [[nodiscard]] size_t MemoryUsage() const { return arena_.MemoryUsage(); }
   [[nodiscard]] size_t UsedBytes() const { return arena_.AllocatedBytes(); }
@@ -68,6 +87,10 @@ class MemTable {
   // Statistics: relaxed, nothing is concluded from them.
   Atomic<uint64_t> entries_ = 0;
   Atomic<uint64_t> deletions_ = 0;
+  // Relaxed: a smaller number than the newest one is safe.
+  Atomic<uint64_t> first_wal_ = 0;
+  // Relaxed: published with the SuperVersion that has it among the sealed.
+  Atomic<uint64_t> seal_ordinal_ = 0;
 };
 
 template <typename Visit>

@@ -320,6 +320,13 @@ bool CanCompress(CompressionType type) {
   return type != kZlibCompression && CanUncompress(type);
 }
 
+CompressionType DefaultCompression() {
+  for (CompressionType type : {kLZ4Compression, kSnappyCompression}) {
+    if (CanCompress(type)) return type;
+  }
+  return kNoCompression;
+}
+
 bool CanUncompress(uint8_t type) {
   switch (type) {
     case kNoCompression:

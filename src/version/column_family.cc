@@ -1,57 +1,164 @@
 #include "src/version/column_family.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
+
+#include "src/base/check.h"
 
 namespace paceline {
 
+namespace {
+
+// Of column families that are not given a cache.
+constexpr size_t kDefaultBlockCacheBytes = size_t{32} << 20;
+
+std::shared_ptr<BlockCache> BlockCacheOf(const BlockBasedTableOptions& table) {
+  if (table.no_block_cache) return nullptr;
+  std::shared_ptr<Cache> cache = table.block_cache;
+  if (cache == nullptr) cache = NewLRUCache(kDefaultBlockCacheBytes);
+  // NewLRUCache() makes the only kind there is.
+  return std::static_pointer_cast<BlockCache>(std::move(cache));
+}
+
+}  // namespace
+
 ColumnFamily::ColumnFamily(uint32_t id, std::string name,
-                           const ColumnFamilyOptions& options)
-    : id_(id), name_(std::move(name)), options_(options) {
+                           const ColumnFamilyOptions& options,
+                           const TableStore& store)
+    : id_(id),
+      name_(std::move(name)),
+      options_(options),
+      tables_(std::make_shared<const TableContext>(TableContext{
+          .comparator = InternalKeyComparator(options.comparator),
+          .family_name = name_,
+          .tables = store.tables,
+          .block_cache = BlockCacheOf(options.table_factory->options()),
+          .unused = store.unused})) {
   mutable_memtable_ = std::make_shared<MemTable>(options_.comparator);
-  Install({mutable_memtable_, {}});
+  MutexLock lock(&install_mutex_);
+  InstallLocked({.mutable_memtable = mutable_memtable_,
+                 .sealed_memtables = {},
+                 .version = std::make_shared<const Version>(tables_)});
+}
+
+ColumnFamily::~ColumnFamily() {
+  for (Slot& slot : slots_) delete slot.pinned.load(std::memory_order_acquire);
 }
 
 std::shared_ptr<const SuperVersion> ColumnFamily::PinSuperVersion() const {
-  const Slot& slot = slots_[ThreadOrdinal() % kSlots];
-  MutexLock lock(&slot.mutex);
-  return slot.super_version;
+  MutexLock lock(&install_mutex_);
+  return super_version_;
 }
 
-void ColumnFamily::Install(SuperVersion super_version) {
-  auto shared = std::make_shared<const SuperVersion>(std::move(super_version));
+// The number tells whether what the slot holds is current: a reader may put
+// back a pin that it took before an Install().
+std::unique_ptr<ColumnFamily::Pinned> ColumnFamily::Take() const {
+  Slot& slot = slots_[ThreadOrdinal() % kSlots];
+  std::unique_ptr<Pinned> pinned(
+      slot.pinned.exchange(nullptr, std::memory_order_acq_rel));
+  uint64_t number = super_version_number_.load(std::memory_order_acquire);
+  if (pinned != nullptr && pinned->number == number) return pinned;
+  auto fresh = std::make_unique<Pinned>();
+  MutexLock lock(&install_mutex_);
+  fresh->number = super_version_number_.load(std::memory_order_relaxed);
+  // A control block of the slot's own: counting references to it does not
+  // touch the one that all share.
+  auto* holder = new std::shared_ptr<const SuperVersion>(super_version_);
+  fresh->super_version = std::shared_ptr<const SuperVersion>(
+      holder->get(), [holder](const SuperVersion*) { delete holder; });
+  return fresh;
+}
+
+// Another thread of the same slot may have put back its own meanwhile.
+void ColumnFamily::PutBack(std::unique_ptr<Pinned> pinned) const {
+  if (pinned->number != super_version_number_.load(std::memory_order_acquire)) {
+    return;
+  }
+  Slot& slot = slots_[ThreadOrdinal() % kSlots];
+  Pinned* expected = nullptr;
+  if (slot.pinned.compare_exchange_strong(expected, pinned.get(),
+                                          std::memory_order_acq_rel)) {
+    static_cast<void>(pinned.release());
+  }
+}
+
+void ColumnFamily::InstallLocked(SuperVersion super_version) {
+  super_version_ =
+      std::make_shared<const SuperVersion>(std::move(super_version));
+  super_version_number_.fetch_add(1, std::memory_order_acq_rel);
+  // What the slots hold is released now, not when they are used next.
   for (Slot& slot : slots_) {
-    // A control block of the slot's own: counting references to it does not
-    // touch the one that all slots share.
-    auto* holder = new std::shared_ptr<const SuperVersion>(shared);
-    std::shared_ptr<const SuperVersion> own(
-        shared.get(), [holder](const SuperVersion*) { delete holder; });
-    {
-      MutexLock lock(&slot.mutex);
-      slot.super_version.swap(own);
-    }
-    // What the slot held is released here, outside its lock.
+    std::unique_ptr<Pinned> old(
+        slot.pinned.exchange(nullptr, std::memory_order_acq_rel));
   }
 }
 
-void ColumnFamily::SealMemTable() {
-  SuperVersion next;
-  {
-    auto current = PinSuperVersion();
-    next.sealed_memtables.push_back(current->mutable_memtable);
-    next.sealed_memtables.insert(next.sealed_memtables.end(),
-                                 current->sealed_memtables.begin(),
-                                 current->sealed_memtables.end());
+void ColumnFamily::MarkDropped() {
+  is_dropped_.store(true, std::memory_order_release);
+  MutexLock lock(&install_mutex_);
+  for (int level = 0; level < kLevels; ++level) {
+    for (const auto& file : super_version_->version->files(level)) {
+      file->MarkObsolete();
+    }
   }
-  mutable_memtable_ = std::make_shared<MemTable>(options_.comparator);
+}
+
+void ColumnFamily::SealMemTable(uint64_t first_wal) {
+  auto fresh = std::make_shared<MemTable>(options_.comparator);
+  fresh->set_first_wal(first_wal);
+  MutexLock lock(&install_mutex_);
+  SuperVersion next = *super_version_;
+  next.sealed_memtables.insert(next.sealed_memtables.begin(),
+                               mutable_memtable_);
+  mutable_memtable_ = std::move(fresh);
   next.mutable_memtable = mutable_memtable_;
-  Install(std::move(next));
+  InstallLocked(std::move(next));
 }
 
 void ColumnFamily::ReplaceMutableMemTable(std::shared_ptr<MemTable> memtable) {
-  SuperVersion next = *PinSuperVersion();
+  MutexLock lock(&install_mutex_);
+  SuperVersion next = *super_version_;
   mutable_memtable_ = std::move(memtable);
   next.mutable_memtable = mutable_memtable_;
-  Install(std::move(next));
+  InstallLocked(std::move(next));
+}
+
+StatusOr<std::shared_ptr<const Version>> ColumnFamily::MakeVersion(
+    const ManifestState::Family& state) const {
+  return Version::Make(state, *PinSuperVersion()->version);
+}
+
+void ColumnFamily::Install(
+    std::shared_ptr<const Version> version,
+    const std::vector<std::shared_ptr<MemTable>>& flushed) {
+  // Let go of when the lock is released: it may be the last to hold a file.
+  std::shared_ptr<const SuperVersion> previous;
+  MutexLock lock(&install_mutex_);
+  previous = super_version_;
+  std::set<uint64_t> live;
+  for (int level = 0; level < kLevels; ++level) {
+    for (const auto& file : version->files(level)) live.insert(file->number());
+  }
+  for (int level = 0; level < kLevels; ++level) {
+    for (const auto& file : previous->version->files(level)) {
+      if (!live.contains(file->number())) file->MarkObsolete();
+    }
+  }
+  SuperVersion next = *previous;
+  next.version = std::move(version);
+  for (const auto& memtable : flushed) {
+    size_t erased = std::erase(next.sealed_memtables, memtable);
+    PL_CHECK(erased == 1);
+  }
+  InstallLocked(std::move(next));
+}
+
+uint64_t ColumnFamily::OldestNeededWal() const {
+  MutexLock lock(&install_mutex_);
+  const auto& sealed = super_version_->sealed_memtables;
+  return sealed.empty() ? super_version_->mutable_memtable->first_wal()
+                        : sealed.back()->first_wal();
 }
 
 void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) {

@@ -18,53 +18,121 @@
 
 namespace paceline {
 
+// What the column families of a database have in common. For databases without
+// tables both may be null.
+struct TableStore {
+  std::shared_ptr<TableCache> tables;
+  std::shared_ptr<UnusedTables> unused;
+};
+
 // A column family of an open database. Shared by the set it is in and by its
 // handles, which may outlive both. Thread-safe.
 class ColumnFamily {
  public:
   ColumnFamily(uint32_t id, std::string name,
-               const ColumnFamilyOptions& options);
+               const ColumnFamilyOptions& options,
+               const TableStore& store = TableStore());
+  ~ColumnFamily();
+  ColumnFamily(const ColumnFamily&) = delete;
+  ColumnFamily& operator=(const ColumnFamily&) = delete;
 
   [[nodiscard]] uint32_t id() const { return id_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const ColumnFamilyOptions& options() const { return options_; }
+  [[nodiscard]] const TableContext& tables() const { return *tables_; }
+  [[nodiscard]] const InternalKeyComparator& comparator() const {
+    return tables_->comparator;
+  }
 
   [[nodiscard]] bool is_dropped() const {
     return is_dropped_.load(std::memory_order_acquire);
   }
-  void MarkDropped() { is_dropped_.store(true, std::memory_order_release); }
+  // Its files are not needed any more once nobody reads them.
+  void MarkDropped() EXCLUDES(install_mutex_);
 
-  // The SuperVersion of now. Costs one uncontended lock and touches no memory
-  // that other threads write, as long as there are no more threads than slots.
-  [[nodiscard]] std::shared_ptr<const SuperVersion> PinSuperVersion() const;
+  // The SuperVersion of now.
+  [[nodiscard]] std::shared_ptr<const SuperVersion> PinSuperVersion() const
+      EXCLUDES(install_mutex_);
+
+ private:
+  struct Pinned {
+    uint64_t number;
+    std::shared_ptr<const SuperVersion> super_version;
+  };
+
+ public:
+  // The SuperVersion of now for a short read. Takes no mutex and writes to no
+  // memory that other threads write, as long as there are no more threads than
+  // slots.
+  class ShortPin {
+   public:
+    explicit ShortPin(const ColumnFamily* family)
+        : family_(family), pinned_(family->Take()) {}
+    ~ShortPin() { family_->PutBack(std::move(pinned_)); }
+    ShortPin(const ShortPin&) = delete;
+    ShortPin& operator=(const ShortPin&) = delete;
+
+    const SuperVersion* operator->() const {
+      return pinned_->super_version.get();
+    }
+    [[nodiscard]] const std::shared_ptr<const SuperVersion>& shared() const {
+      return pinned_->super_version;
+    }
+
+   private:
+    const ColumnFamily* const family_;
+    std::unique_ptr<Pinned> pinned_;
+  };
 
   // Where writes go. Constant while anything is being written: changed only
   // by the holder of the leader's role with nothing in flight.
   [[nodiscard]] MemTable* mutable_memtable() const {
     return mutable_memtable_.get();
   }
-  // Both only as said above.
-  void SealMemTable();
-  void ReplaceMutableMemTable(std::shared_ptr<MemTable> memtable);
+  // Both only as said above. `first_wal` is the WAL that the first entry of the
+  // new memtable goes to.
+  void SealMemTable(uint64_t first_wal) EXCLUDES(install_mutex_);
+  void ReplaceMutableMemTable(std::shared_ptr<MemTable> memtable)
+      EXCLUDES(install_mutex_);
+
+  // A Version of what the MANIFEST is about to say.
+  [[nodiscard]] StatusOr<std::shared_ptr<const Version>> MakeVersion(
+      const ManifestState::Family& state) const EXCLUDES(install_mutex_);
+  // Makes it the current one, and takes out the sealed memtables in `flushed`,
+  // whose entries are in it. Files that it has not are obsolete. To be called
+  // in the order in which the MANIFEST changes.
+  void Install(std::shared_ptr<const Version> version,
+               const std::vector<std::shared_ptr<MemTable>>& flushed)
+      EXCLUDES(install_mutex_);
+
+  // The oldest WAL that holds entries of it that are in no table.
+  [[nodiscard]] uint64_t OldestNeededWal() const EXCLUDES(install_mutex_);
 
  private:
-  // Readers are spread over slots by thread, so that pinning writes to a cache
-  // line of few threads. Each slot has its own reference count of the shared
-  // SuperVersion.
+  // Readers are spread over slots by thread. A slot holds a pin that its
+  // thread takes out for the time of a read.
   struct alignas(64) Slot {
-    mutable Mutex mutex;
-    std::shared_ptr<const SuperVersion> super_version GUARDED_BY(mutex);
+    Atomic<Pinned*> pinned = nullptr;
   };
-  static constexpr size_t kSlots = 16;
+  static constexpr size_t kSlots = 32;
 
-  void Install(SuperVersion super_version);
+  std::unique_ptr<Pinned> Take() const EXCLUDES(install_mutex_);
+  void PutBack(std::unique_ptr<Pinned> pinned) const;
+  void InstallLocked(SuperVersion super_version) REQUIRES(install_mutex_);
 
   const uint32_t id_;
   const std::string name_;
   const ColumnFamilyOptions options_;
+  const std::shared_ptr<const TableContext> tables_;
   Atomic<bool> is_dropped_ = false;
   std::shared_ptr<MemTable> mutable_memtable_;
-  std::array<Slot, kSlots> slots_;
+
+  mutable Mutex install_mutex_;
+  std::shared_ptr<const SuperVersion> super_version_ GUARDED_BY(install_mutex_);
+  // Changed under the mutex. Release and acquire: who sees the number of a
+  // SuperVersion sees everything that was published before it.
+  Atomic<uint64_t> super_version_number_ = 0;
+  mutable std::array<Slot, kSlots> slots_;
 };
 
 // The live column families. Thread-safe.

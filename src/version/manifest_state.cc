@@ -119,6 +119,7 @@ Status ManifestState::Apply(const VersionEdit& edit) {
         std::max(min_log_number_to_keep, *edit.min_log_number_to_keep);
   }
   if (edit.database_id) database_id = *edit.database_id;
+  is_closed_cleanly = edit.is_closed_cleanly;
 
   std::string subject = "column family " + std::to_string(edit.family_id);
   if (edit.added_family) {
@@ -142,21 +143,21 @@ Status ManifestState::Apply(const VersionEdit& edit) {
   if (edit.log_number) {
     family.log_number = std::max(family.log_number, *edit.log_number);
   }
-  for (const auto& file : edit.deleted_files) {
-    if (family.files.erase({file.level, file.number}) == 0) {
-      return Contradiction("file " + std::to_string(file.number) +
+  for (const auto& deleted : edit.deleted_files) {
+    auto live = family.files.find(deleted.number);
+    if (live == family.files.end() || live->second.level != deleted.level) {
+      return Contradiction("file " + std::to_string(deleted.number) +
                            " is deleted but not there");
     }
+    family.files.erase(live);
   }
-  for (const auto& file : edit.added_files) {
-    auto is_same = [&file](const auto& live) {
-      return live.second == file.number;
-    };
-    if (std::any_of(family.files.begin(), family.files.end(), is_same)) {
-      return Contradiction("file " + std::to_string(file.number) +
+  for (const auto& added : edit.added_files) {
+    Family::File file{added.level,
+                      std::make_shared<const FileMetaData>(added.file)};
+    if (!family.files.emplace(added.file.number, std::move(file)).second) {
+      return Contradiction("file " + std::to_string(added.file.number) +
                            " is added again");
     }
-    family.files.insert({file.level, file.number});
   }
   return Status::OK();
 }
@@ -196,6 +197,9 @@ std::vector<VersionEdit> ManifestState::ToEdits() const {
       edit.comparator_name = family.comparator_name;
     }
     edit.log_number = family.log_number;
+    for (const auto& [number, file] : family.files) {
+      edit.added_files.push_back({file.level, *file.metadata});
+    }
     edits.push_back(std::move(edit));
   }
   return edits;

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +22,11 @@ struct ManifestState {
     std::string name;
     std::string comparator_name;  // Empty if never given.
     uint64_t log_number = 0;
-    // (level, file number) of its SST files.
-    std::set<std::pair<int, uint64_t>> files;
+    struct File {
+      int level = 0;
+      std::shared_ptr<const FileMetaData> metadata;
+    };
+    std::map<uint64_t, File> files;  // SST files, by number.
   };
 
   std::map<uint32_t, Family> families;  // By id.
@@ -32,6 +35,8 @@ struct ManifestState {
   uint32_t max_family_id = 0;
   uint64_t min_log_number_to_keep = 0;
   std::string database_id;
+  // Nothing follows the mark of a clean end.
+  bool is_closed_cleanly = false;
 
   // With the default family only.
   static ManifestState Empty();

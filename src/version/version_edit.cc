@@ -1,6 +1,5 @@
 #include "src/version/version_edit.h"
 
-#include "src/base/check.h"
 #include "src/base/coding.h"
 #include "src/format/internal_key.h"
 
@@ -35,19 +34,23 @@ enum Tag : uint32_t {
   kOldBlobFileGarbage = kIgnorableMask + 3,
   kOldWalAddition = kIgnorableMask + 4,
   kOldWalDeletion = kIgnorableMask + 5,
+  // Paceline's own, without a payload.
+  kClosedCleanly = kIgnorableMask + 4096,
 };
 
 // Fields that follow a kNewFile4.
 enum NewFileField : uint32_t {
   kEndOfFields = 1,
+  kFieldMarkedForCompaction = 2,
   kFieldMinLogNumberToKeep = 3,
   kFieldOldestBlobFile = 4,
+  kFieldOldestAncestorTime = 5,
+  kFieldFileCreationTime = 6,
+  kFieldEpochNumber = 13,
   kFieldPathId = 65,
   // Unknown fields with this bit must not be ignored.
   kFatalMask = 1 << 6,
 };
-
-constexpr int kLevels = 7;
 
 // What a kOldWalAddition ends with, after optional fields.
 constexpr uint32_t kWalTerminate = 1;
@@ -84,7 +87,8 @@ class Decoder {
  private:
   bool ReadField(uint32_t tag);
   bool ReadNewFile(uint32_t tag);
-  bool ReadNewFileFields();
+  bool ReadNewFileFields(FileMetaData* file);
+  bool ReadNewFileField(uint32_t field, Slice payload, FileMetaData* file);
   bool ReadOldWalAddition();
   bool ReadIgnorable(uint32_t tag);
 
@@ -123,9 +127,10 @@ class Decoder {
     *level = static_cast<int>(value);
     return true;
   }
-  bool ReadInternalKey() {
+  bool ReadInternalKey(std::string* to) {
     Slice key;
     if (!ReadString(&key, "file boundary")) return false;
+    to->assign(key.data(), key.size());
     return key.size() >= kTagBytes || Malformed("file boundary");
   }
 
@@ -151,10 +156,11 @@ bool Decoder::ReadField(uint32_t tag) {
       return ReadNumber(&edit_.min_log_number_to_keep, "min log number");
     case kCompactionCursor: {
       int level = 0;
-      return ReadLevel(&level) && ReadInternalKey();
+      std::string cursor;
+      return ReadLevel(&level) && ReadInternalKey(&cursor);
     }
     case kDeletedFile: {
-      VersionEdit::TableFile file;
+      VersionEdit::DeletedFile file;
       if (!ReadLevel(&file.level)) return false;
       edit_.deleted_files.push_back(file);
       return ReadNumber(&edit_.deleted_files.back().number, "file number");
@@ -197,6 +203,7 @@ bool Decoder::ReadIgnorable(uint32_t tag) {
   Slice payload;
   if (!ReadString(&payload, "ignorable field")) return false;
   if (tag == kDatabaseId) edit_.database_id = payload.ToString();
+  if (tag == kClosedCleanly) edit_.is_closed_cleanly = true;
   return true;
 }
 
@@ -215,9 +222,9 @@ bool Decoder::ReadOldWalAddition() {
 // The forms differ in what stands between the file number and the boundaries,
 // and in what follows them.
 bool Decoder::ReadNewFile(uint32_t tag) {
-  VersionEdit::TableFile file;
-  uint64_t ignored = 0;
-  if (!ReadLevel(&file.level) || !ReadNumber(&file.number, "file number")) {
+  VersionEdit::AddedFile added;
+  FileMetaData& file = added.file;
+  if (!ReadLevel(&added.level) || !ReadNumber(&file.number, "file number")) {
     return false;
   }
   if (tag == kNewFile3) {
@@ -225,51 +232,95 @@ bool Decoder::ReadNewFile(uint32_t tag) {
     if (!ReadNumber(&path_id, "path id")) return false;
     if (path_id != 0) return NotSupported("tables in other directories");
   }
-  if (!ReadNumber(&ignored, "file size") || !ReadInternalKey() ||
-      !ReadInternalKey()) {
+  if (!ReadNumber(&file.size, "file size") ||
+      !ReadInternalKey(&file.smallest) || !ReadInternalKey(&file.largest)) {
     return false;
   }
-  if (tag != kNewFile && (!ReadNumber(&ignored, "smallest sequence") ||
-                          !ReadNumber(&ignored, "largest sequence"))) {
+  // The oldest form does not say; nothing newer can be in it.
+  file.largest_sequence = kMaxSequenceNumber;
+  if (tag != kNewFile &&
+      (!ReadNumber(&file.smallest_sequence, "smallest sequence") ||
+       !ReadNumber(&file.largest_sequence, "largest sequence"))) {
     return false;
   }
-  edit_.added_files.push_back(file);
-  return tag != kNewFile4 || ReadNewFileFields();
+  if (tag == kNewFile4 && !ReadNewFileFields(&file)) return false;
+  edit_.added_files.push_back(std::move(added));
+  return true;
 }
 
-bool Decoder::ReadNewFileFields() {
+bool Decoder::ReadNewFileFields(FileMetaData* file) {
   while (true) {
     uint32_t field = 0;
     if (!GetVarint32(&input_, &field)) return Malformed("file field");
     if (field == kEndOfFields) return true;
     Slice payload;
     if (!ReadString(&payload, "file field")) return false;
-    switch (field) {
-      case kFieldMinLogNumberToKeep:
-        if (!GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace())) {
-          return Malformed("min log number of a file");
-        }
-        break;
-      case kFieldOldestBlobFile:
-        return NotSupported("blob files");
-      case kFieldPathId:
-        if (payload.size() != 1) return Malformed("path id");
-        if (payload[0] != 0) {
-          return NotSupported("tables in other directories");
-        }
-        break;
-      default:
-        if ((field & kFatalMask) != 0) {
-          return Malformed("unknown file field " + std::to_string(field));
-        }
-    }
+    if (!ReadNewFileField(field, payload, file)) return false;
   }
+}
+
+bool Decoder::ReadNewFileField(uint32_t field, Slice payload,
+                               FileMetaData* file) {
+  switch (field) {
+    case kFieldMarkedForCompaction:
+      if (payload.size() != 1) return Malformed("mark of a file");
+      file->is_marked_for_compaction = payload[0] == 1;
+      return true;
+    case kFieldMinLogNumberToKeep:
+      return GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace()) ||
+             Malformed("min log number of a file");
+    case kFieldOldestBlobFile:
+      return NotSupported("blob files");
+    case kFieldOldestAncestorTime:
+      return GetVarint64(&payload, &file->oldest_ancestor_time) ||
+             Malformed("oldest ancestor time of a file");
+    case kFieldFileCreationTime:
+      return GetVarint64(&payload, &file->file_creation_time) ||
+             Malformed("creation time of a file");
+    case kFieldEpochNumber:
+      return GetVarint64(&payload, &file->epoch_number) ||
+             Malformed("epoch number of a file");
+    case kFieldPathId:
+      if (payload.size() != 1) return Malformed("path id");
+      return payload[0] == 0 || NotSupported("tables in other directories");
+    default:
+      return (field & kFatalMask) == 0 ||
+             Malformed("unknown file field " + std::to_string(field));
+  }
+}
+
+void PutFileField(std::string* to, NewFileField field, uint64_t value) {
+  std::string payload;
+  PutVarint64(&payload, value);
+  PutVarint32(to, field);
+  PutLengthPrefixed(to, payload);
+}
+
+void PutNewFile(std::string* to, const VersionEdit::AddedFile& added) {
+  const FileMetaData& file = added.file;
+  PutVarintField(to, kNewFile4, static_cast<uint64_t>(added.level));
+  PutVarint64(to, file.number);
+  PutVarint64(to, file.size);
+  PutLengthPrefixed(to, file.smallest);
+  PutLengthPrefixed(to, file.largest);
+  PutVarint64(to, file.smallest_sequence);
+  PutVarint64(to, file.largest_sequence);
+  PutFileField(to, kFieldOldestAncestorTime, file.oldest_ancestor_time);
+  PutFileField(to, kFieldFileCreationTime, file.file_creation_time);
+  // All files of a family have one, or none has.
+  if (file.epoch_number != 0) {
+    PutFileField(to, kFieldEpochNumber, file.epoch_number);
+  }
+  if (file.is_marked_for_compaction) {
+    PutVarint32(to, kFieldMarkedForCompaction);
+    PutLengthPrefixed(to, Slice("\1", 1));
+  }
+  PutVarint32(to, kEndOfFields);
 }
 
 }  // namespace
 
 void VersionEdit::EncodeTo(std::string* to) const {
-  PL_CHECK(added_files.empty() && deleted_files.empty());
   if (database_id) PutStringField(to, kDatabaseId, *database_id);
   if (comparator_name) PutStringField(to, kComparator, *comparator_name);
   if (log_number) PutVarintField(to, kLogNumber, *log_number);
@@ -281,10 +332,16 @@ void VersionEdit::EncodeTo(std::string* to) const {
     PutVarintField(to, kNextFileNumber, *next_file_number);
   }
   if (last_sequence) PutVarintField(to, kLastSequence, *last_sequence);
+  for (const DeletedFile& deleted : deleted_files) {
+    PutVarintField(to, kDeletedFile, static_cast<uint64_t>(deleted.level));
+    PutVarint64(to, deleted.number);
+  }
+  for (const AddedFile& added : added_files) PutNewFile(to, added);
   if (family_id != 0) PutVarintField(to, kColumnFamily, family_id);
   if (added_family) PutStringField(to, kColumnFamilyAdd, *added_family);
   if (drops_family) PutVarint32(to, kColumnFamilyDrop);
   if (max_family_id) PutVarintField(to, kMaxColumnFamily, *max_family_id);
+  if (is_closed_cleanly) PutStringField(to, kClosedCleanly, Slice());
   if (remaining_in_group) {
     PutVarintField(to, kInAtomicGroup, *remaining_in_group);
   }

@@ -11,7 +11,12 @@
 #include "paceline/snapshot.h"
 #include "paceline/status.h"
 
+#include "src/format/file_metadata.h"
+
 namespace paceline {
+
+// Levels of the tree; RocksDB refuses databases with more.
+inline constexpr int kLevels = 7;
 
 // A change to one column family, to the database as a whole, or both. The
 // layout is in docs/file_formats.md.
@@ -32,19 +37,26 @@ struct VersionEdit {
   std::optional<uint64_t> min_log_number_to_keep;
   std::optional<std::string> database_id;
 
-  // SST files, as (level, file number).
-  struct TableFile {
+  // True if everything in the database is durable and nobody writes: the mark
+  // of a clean end. RocksDB passes over it.
+  bool is_closed_cleanly = false;
+
+  struct AddedFile {
+    int level = 0;
+    FileMetaData file;
+  };
+  struct DeletedFile {
     int level = 0;
     uint64_t number = 0;
-    friend bool operator==(const TableFile&, const TableFile&) = default;
+    friend bool operator==(const DeletedFile&, const DeletedFile&) = default;
   };
-  std::vector<TableFile> added_files;
-  std::vector<TableFile> deleted_files;
+  // Deletions are applied first, so that a file may move between levels.
+  std::vector<DeletedFile> deleted_files;
+  std::vector<AddedFile> added_files;
 
   // Of an atomic group: how many edits of it still follow.
   std::optional<uint32_t> remaining_in_group;
 
-  // Writes everything but the table files.
   void EncodeTo(std::string* to) const;
 
   // Corruption if `record` is malformed or holds an unknown field that must

@@ -1,14 +1,17 @@
 #include "src/version/version_set.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "src/base/check.h"
 #include "src/format/file_name.h"
 
 namespace paceline {
 
-VersionSet::VersionSet(FileSystem* file_system, std::string directory)
-    : file_system_(file_system), directory_(std::move(directory)) {}
+VersionSet::VersionSet(FileSystem* file_system, std::string directory,
+                       uint64_t manifest_bytes_max)
+    : file_system_(file_system),
+      directory_(std::move(directory)),
+      manifest_bytes_max_(manifest_bytes_max) {}
 
 void VersionSet::Adopt(ManifestState state) {
   if (state.next_file_number > 0) {
@@ -45,6 +48,7 @@ Status VersionSet::BeginManifestLocked() {
   if (s.ok()) s = SetCurrent(file_system_, directory_, number);
   if (!s.ok()) return s;
   manifest_ = std::move(manifest);
+  manifest_first_bytes_ = manifest_->size();
   manifest_number_ = number;
   return Status::OK();
 }
@@ -60,28 +64,68 @@ Status VersionSet::AppendEdits(LogWriter* manifest,
   return manifest->Sync();
 }
 
-Status VersionSet::LogAndApply(const std::vector<VersionEdit>& edits) {
+// The last sequence number is never smaller than that of an entry in a table:
+// RocksDB would not show it. Several edits are an atomic group.
+void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
+  SequenceNumber last_sequence = state_.last_sequence;
+  auto remaining = static_cast<uint32_t>(edits->size());
+  for (VersionEdit& edit : *edits) {
+    for (const auto& added : edit.added_files) {
+      last_sequence = std::max(last_sequence, added.file.largest_sequence);
+    }
+    if (edit.last_sequence) {
+      last_sequence = std::max(last_sequence, *edit.last_sequence);
+    }
+    edit.last_sequence = last_sequence;
+    edit.next_file_number = next_file_number_.load(std::memory_order_relaxed);
+    --remaining;
+    if (edits->size() > 1) edit.remaining_in_group = remaining;
+  }
+}
+
+Status VersionSet::LogAndApply(Change change) {
   MutexLock lock(&mutex_);
-  if (manifest_ == nullptr) {
+  // Twice: a state that is itself so large must not be written at each change.
+  bool is_too_large = manifest_ != nullptr &&
+                      manifest_->size() >= manifest_bytes_max_ &&
+                      manifest_->size() >= 2 * manifest_first_bytes_;
+  if (manifest_ == nullptr || is_too_large) {
     Status s = BeginManifestLocked();
     if (!s.ok()) return s;
   }
-  std::vector<VersionEdit> complete = edits;
+  CompleteEdits(&change.edits);
   ManifestState changed = state_;
-  for (VersionEdit& edit : complete) {
-    edit.next_file_number = next_file_number_.load(std::memory_order_relaxed);
-    if (!edit.last_sequence) edit.last_sequence = changed.last_sequence;
+  for (const VersionEdit& edit : change.edits) {
+    if (!edit.added_family && !changed.families.contains(edit.family_id)) {
+      return Status::Aborted("the column family was dropped",
+                             "id " + std::to_string(edit.family_id));
+    }
     Status s = changed.Apply(edit);
-    PL_CHECK(s.ok());
+    if (!s.ok()) return s;
   }
-  Status s = AppendEdits(manifest_.get(), complete);
+  if (change.prepare) {
+    Status s = change.prepare(changed);
+    if (!s.ok()) return s;
+  }
+  Status s = AppendEdits(manifest_.get(), change.edits);
   if (!s.ok()) {
     // The edits may be in the file. A new MANIFEST without them supersedes it.
     manifest_.reset();
     return s;
   }
   state_ = std::move(changed);
+  if (change.install) change.install();
   return Status::OK();
+}
+
+uint64_t VersionSet::FirstLiveLog() const {
+  MutexLock lock(&mutex_);
+  return state_.FirstLiveLog();
+}
+
+SequenceNumber VersionSet::last_sequence() const {
+  MutexLock lock(&mutex_);
+  return state_.last_sequence;
 }
 
 ManifestState VersionSet::state() const {

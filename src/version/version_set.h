@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +20,9 @@ namespace paceline {
 // Thread-safe. Changes are durable when they return OK.
 class VersionSet {
  public:
-  VersionSet(FileSystem* file_system, std::string directory);
+  // A MANIFEST that grows beyond `manifest_bytes_max` is replaced.
+  VersionSet(FileSystem* file_system, std::string directory,
+             uint64_t manifest_bytes_max = uint64_t{1} << 30);
 
   // Takes over what ReadManifest() found, or ManifestState::Empty().
   void Adopt(ManifestState state) EXCLUDES(mutex_);
@@ -28,10 +31,26 @@ class VersionSet {
   // it. The first call needed before LogAndApply().
   Status BeginManifest() EXCLUDES(mutex_);
 
-  // Appends the edits, in order, syncs them and applies them to the state. On
-  // an error nothing is applied, and only a new MANIFEST may follow: the next
-  // call begins one.
-  Status LogAndApply(const std::vector<VersionEdit>& edits) EXCLUDES(mutex_);
+  // What is to be done about a change beside recording it.
+  struct Change {
+    // Applied together or, after a crash, not at all.
+    std::vector<VersionEdit> edits;
+    // Called with what the state is about to become; an error ends the change
+    // before anything was written. May be empty.
+    std::function<Status(const ManifestState&)> prepare;
+    // Called once the change is durable, before any later change. May be empty.
+    std::function<void()> install;
+  };
+
+  // Records the change durably and applies it to the state. Aborted, before
+  // anything was written, if it is about a column family that was dropped. On
+  // another error nothing is applied, and only a new MANIFEST may follow: the
+  // next call begins one. Until then a crash may find the edits in the old one,
+  // so that files that they name must stay.
+  Status LogAndApply(Change change) EXCLUDES(mutex_);
+  Status LogAndApply(std::vector<VersionEdit> edits) {
+    return LogAndApply(Change{std::move(edits), nullptr, nullptr});
+  }
 
   [[nodiscard]] uint64_t NewFileNumber() {
     return next_file_number_.fetch_add(1, std::memory_order_relaxed);
@@ -39,6 +58,9 @@ class VersionSet {
   // Numbers up to `number` are taken.
   void MarkFileNumberUsed(uint64_t number);
 
+  // WALs below it hold nothing that is still needed.
+  [[nodiscard]] uint64_t FirstLiveLog() const EXCLUDES(mutex_);
+  [[nodiscard]] SequenceNumber last_sequence() const EXCLUDES(mutex_);
   // A copy.
   [[nodiscard]] ManifestState state() const EXCLUDES(mutex_);
   [[nodiscard]] uint64_t manifest_number() const EXCLUDES(mutex_);
@@ -47,9 +69,11 @@ class VersionSet {
   Status BeginManifestLocked() REQUIRES(mutex_);
   Status AppendEdits(LogWriter* manifest,
                      const std::vector<VersionEdit>& edits) const;
+  void CompleteEdits(std::vector<VersionEdit>* edits) const REQUIRES(mutex_);
 
   FileSystem* const file_system_;
   const std::string directory_;
+  const uint64_t manifest_bytes_max_;
   Atomic<uint64_t> next_file_number_ = 1;
 
   // Held during the I/O of a change: changes are rare and must not overtake
@@ -58,6 +82,7 @@ class VersionSet {
   ManifestState state_ GUARDED_BY(mutex_);
   std::unique_ptr<LogWriter> manifest_ GUARDED_BY(mutex_);
   uint64_t manifest_number_ GUARDED_BY(mutex_) = 0;
+  uint64_t manifest_first_bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace paceline

@@ -1,0 +1,208 @@
+// Background: flushes and compactions, when they run, and what becomes of
+// them.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "paceline/metrics.h"
+#include "paceline/options.h"
+
+#include "src/base/sync.h"
+#include "src/compaction/compaction_job.h"
+#include "src/compaction/flush_job.h"
+#include "src/db/snapshot_list.h"
+#include "src/db/stall_policy.h"
+#include "src/env/worker_pool.h"
+#include "src/version/column_family.h"
+#include "src/version/version_set.h"
+
+namespace paceline {
+
+// What flushes (into level 0) and compactions (into the others) did to a level.
+struct LevelStats {
+  uint64_t jobs = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t micros = 0;
+};
+using FamilyStats = std::array<LevelStats, kLevels>;
+
+// A failed job is tried again as long as the machine fails (a full disk may
+// have space again); damage in a file ends the compactions of its column
+// family. Writers are only concerned once they would have to wait.
+//
+// Thread-safe. Takes no lock but its own and those of the parts it calls; its
+// jobs never wait for the leader's role.
+class Background {
+ public:
+  struct Config {
+    DBOptions options;
+    std::string directory;
+    VersionSet* versions = nullptr;
+    ColumnFamilySet* families = nullptr;
+    SnapshotList* snapshots = nullptr;
+    std::shared_ptr<UnusedTables> unused;
+    // Gets what writers are to be told.
+    std::function<void(const Stall&)> set_stall;
+    // WALs below this number are not needed any more.
+    std::function<void(uint64_t)> wals_released;
+  };
+
+  explicit Background(Config config);
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  // Lets jobs begin.
+  void Start() EXCLUDES(mutex_);
+  // Ends compactions early, waits for running jobs, and begins no more. What is
+  // sealed stays in memory.
+  void Stop() EXCLUDES(mutex_);
+
+  // Something was sealed; `ordinal` is that of the last seal, which is
+  // complete. With `together`, all column families are flushed in one step.
+  void Sealed(uint64_t ordinal, bool together) EXCLUDES(mutex_);
+  // Column families have come or gone.
+  void FamiliesChanged() EXCLUDES(mutex_);
+  // The mutable memtables have grown: looks at the stall anew.
+  void UpdateStall() EXCLUDES(mutex_);
+
+  // Blocks until nothing that `families` had sealed before the call is
+  // unflushed. The failure that keeps it so, if a flush fails meanwhile.
+  Status WaitForFlush(const ColumnFamilySet::Families& families)
+      EXCLUDES(mutex_);
+  // Blocks until no job runs or is due; why none can run, if so.
+  Status WaitUntilIdle() EXCLUDES(mutex_);
+  // See DB::CompactRange(), without the memtables.
+  Status CompactRange(const CompactRangeOptions& options,
+                      const std::shared_ptr<ColumnFamily>& family,
+                      const Slice* begin, const Slice* end) EXCLUDES(mutex_);
+
+  // Forgets failures and tries again. For Resume().
+  void ClearFailure() EXCLUDES(mutex_);
+  // Why flushes or compactions fail at present, or OK.
+  [[nodiscard]] Status failure() const EXCLUDES(mutex_);
+
+  [[nodiscard]] FamilyStats StatsOf(uint32_t family_id) const EXCLUDES(mutex_);
+  void AddMetrics(Metrics* metrics) const EXCLUDES(mutex_);
+  struct Activity {
+    int flushes = 0;
+    int compactions = 0;
+    bool flush_due = false;
+    bool compaction_due = false;
+  };
+  [[nodiscard]] Activity activity(const ColumnFamily& family) const
+      EXCLUDES(mutex_);
+  [[nodiscard]] bool IsBeingCompacted(uint32_t family_id,
+                                      uint64_t file_number) const
+      EXCLUDES(mutex_);
+
+ private:
+  // The work of one column family.
+  struct Work {
+    bool is_flushing = false;
+    uint64_t flush_started_nanos = 0;
+    uint64_t flushing_bytes = 0;
+    RunningCompactions running;
+    Status compaction_failure;  // Damage: no compaction until Resume().
+    FamilyStats stats{};
+    uint64_t trivial_moves = 0;
+    // Bytes a second, of late. 0: not known.
+    uint64_t flush_rate = 0;
+    uint64_t compaction_rate = 0;
+    uint64_t level0_merged_at_nanos = 0;
+    // What compactions still have to write at this Version.
+    std::shared_ptr<const Version> pending_of;
+    uint64_t pending_bytes = 0;
+  };
+
+  // What one flush takes from one family.
+  struct FamilyFlush {
+    std::shared_ptr<ColumnFamily> family;
+    std::vector<std::shared_ptr<MemTable>> memtables;  // Newest first.
+    FlushResult result;
+    uint64_t memtable_bytes = 0;
+  };
+
+  void Schedule() REQUIRES(mutex_);
+  void UpdateStallLocked() REQUIRES(mutex_);
+  [[nodiscard]] StallInput StallInputOf(const ColumnFamily& family,
+                                        Work* work) const REQUIRES(mutex_);
+  Work& WorkOf(const ColumnFamily& family) REQUIRES(mutex_) {
+    return work_[family.id()];
+  }
+  [[nodiscard]] bool IsFlushDue(const ColumnFamily& family) const
+      REQUIRES(mutex_);
+  [[nodiscard]] bool IsCompactionDue(const ColumnFamily& family) const
+      REQUIRES(mutex_);
+
+  void RunFlushJob() EXCLUDES(mutex_);
+  std::vector<FamilyFlush> TakeFlush() REQUIRES(mutex_);
+  Status Flush(std::vector<FamilyFlush>* flushes) EXCLUDES(mutex_);
+  Status CommitFlush(const std::vector<FamilyFlush>& flushes) EXCLUDES(mutex_);
+  // Records `change`; if that fails, remembers `files`, which a MANIFEST may
+  // name or not.
+  Status Record(VersionSet::Change change,
+                const std::vector<FileMetaData>& files) EXCLUDES(mutex_);
+  // OK once there is a MANIFEST that does not name what failed to be recorded.
+  Status SettleManifest() EXCLUDES(mutex_);
+  void EndFlush(const std::vector<FamilyFlush>& flushes, const Status& status)
+      REQUIRES(mutex_);
+
+  void RunCompactionJob() EXCLUDES(mutex_);
+  Status RunOne(const std::shared_ptr<ColumnFamily>& family,
+                const Compaction& compaction) EXCLUDES(mutex_);
+  Status MoveFiles(const std::shared_ptr<ColumnFamily>& family,
+                   const Compaction& compaction);
+  Status MergeFiles(const std::shared_ptr<ColumnFamily>& family,
+                    const Compaction& compaction, CompactionResult* result);
+  Status CommitCompaction(const std::shared_ptr<ColumnFamily>& family,
+                          const Compaction& compaction,
+                          const std::vector<FileMetaData>& files);
+  Status CompactLevel(const std::shared_ptr<ColumnFamily>& family, int level,
+                      int output_level, const Slice* begin, const Slice* end,
+                      bool forces) EXCLUDES(mutex_);
+
+  TableOutput::Config OutputConfig(const ColumnFamily& family) const;
+  // Opens new tables, so that the first read of them need not.
+  static void OpenTables(const ColumnFamily& family,
+                         const std::vector<FileMetaData>& files);
+  void NoteCompaction(Work* work, const Compaction& compaction,
+                      const CompactionResult& result) REQUIRES(mutex_);
+  void RemoveUnusedTables();
+  // Waits a little after a failure of the machine.
+  void WaitToRetry() REQUIRES(mutex_);
+
+  const Config config_;
+  Logger* const logger_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool is_started_ GUARDED_BY(mutex_) = false;
+  Atomic<bool> is_stopping_ = false;  // Changed under the mutex.
+  std::map<uint32_t, Work> work_ GUARDED_BY(mutex_);
+  uint64_t sealed_ordinal_ GUARDED_BY(mutex_) = 0;
+  // Everything sealed up to here is flushed in one step.
+  uint64_t together_ordinal_ GUARDED_BY(mutex_) = 0;
+  // Tables of changes that could not be recorded. They may be removed once a
+  // later change was.
+  std::vector<uint64_t> unrecorded_ GUARDED_BY(mutex_);
+  int flush_jobs_ GUARDED_BY(mutex_) = 0;  // Scheduled or running.
+  int compaction_jobs_ GUARDED_BY(mutex_) = 0;
+  int manual_compactions_ GUARDED_BY(mutex_) = 0;
+  Status failure_ GUARDED_BY(mutex_);  // Of the last job, if it failed.
+  uint64_t failures_ GUARDED_BY(mutex_) = 0;
+  uint64_t retry_nanos_ GUARDED_BY(mutex_) = 0;
+
+  // Destroyed first: its jobs use all of the above.
+  std::unique_ptr<WorkerPool> pool_;
+};
+
+}  // namespace paceline

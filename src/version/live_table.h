@@ -1,0 +1,115 @@
+// LiveTable: one SST file of a column family, shared by all Versions that have
+// it.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "paceline/cache.h"
+
+#include "src/base/sync.h"
+#include "src/format/file_metadata.h"
+#include "src/table/table_cache.h"
+#include "src/table/table_reader.h"
+
+namespace paceline {
+
+// The numbers of table files that no Version has any more. Whoever reads a file
+// last finds out, which may be an iterator in any thread at any time; the file
+// is removed by somebody else. Thread-safe.
+class UnusedTables {
+ public:
+  // `on_added` is called when there is something to take, under the lock and
+  // perhaps those of others: it must only hand the work on. Null ends that.
+  void SetListener(std::function<void()> on_added) EXCLUDES(mutex_);
+  void Add(uint64_t number) EXCLUDES(mutex_);
+  // Hands over all numbers.
+  [[nodiscard]] std::vector<uint64_t> Take() EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::function<void()> on_added_ GUARDED_BY(mutex_);
+  std::vector<uint64_t> numbers_ GUARDED_BY(mutex_);
+};
+
+// How the tables of one column family are opened. Constant after construction,
+// but for what the pointers lead to.
+struct TableContext {
+  InternalKeyComparator comparator;
+  std::string family_name;
+  std::shared_ptr<TableCache> tables;
+  std::shared_ptr<BlockCache> block_cache;  // Null: blocks are not kept.
+  std::shared_ptr<UnusedTables> unused;
+
+  [[nodiscard]] TableReaderOptions reader_options() const {
+    return {.comparator = &comparator,
+            .block_cache = block_cache,
+            .path = "",
+            .family_name = family_name};
+  }
+};
+
+// Thread-safe.
+class LiveTable {
+ public:
+  // An open table. The reader lives as long as the LiveTable or `pin`.
+  struct Open {
+    const TableReader* reader = nullptr;
+    std::shared_ptr<const TableReader> pin;
+    const TableReader* operator->() const { return reader; }
+  };
+
+  LiveTable(std::shared_ptr<const FileMetaData> metadata,
+            std::shared_ptr<const TableContext> context)
+      : metadata_(std::move(metadata)), context_(std::move(context)) {}
+  // Reports the file as unused if it is obsolete.
+  ~LiveTable();
+  LiveTable(const LiveTable&) = delete;
+  LiveTable& operator=(const LiveTable&) = delete;
+
+  [[nodiscard]] const FileMetaData& metadata() const { return *metadata_; }
+  [[nodiscard]] uint64_t number() const { return metadata_->number; }
+  [[nodiscard]] uint64_t size() const { return metadata_->size; }
+  [[nodiscard]] const std::shared_ptr<const FileMetaData>& shared_metadata()
+      const {
+    return metadata_;
+  }
+
+  // Opens the table if it is not open. Without a limit on open tables it stays
+  // open, and this costs one load.
+  [[nodiscard]] StatusOr<Open> Get() const {
+    const TableReader* reader = kept_.load(std::memory_order_acquire);
+    if (reader != nullptr) return Open{reader, nullptr};
+    return OpenTable();
+  }
+
+  // False only if it is known that the table has no range tombstones, which it
+  // is once the table was opened.
+  [[nodiscard]] bool may_have_tombstones() const {
+    return !lacks_tombstones_.load(std::memory_order_relaxed);
+  }
+
+  // The MANIFEST does not name the file any more.
+  void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }
+
+ private:
+  StatusOr<Open> OpenTable() const EXCLUDES(mutex_);
+
+  const std::shared_ptr<const FileMetaData> metadata_;
+  const std::shared_ptr<const TableContext> context_;
+  // Set once, to what keeper_ holds. Release and acquire: who sees the pointer
+  // sees the reader.
+  mutable Atomic<const TableReader*> kept_ = nullptr;
+  // Relaxed: it only saves work.
+  mutable Atomic<bool> lacks_tombstones_ = false;
+  // Relaxed: read by the thread that drops the last reference, which orders it
+  // behind every other.
+  Atomic<bool> is_obsolete_ = false;
+  mutable Mutex mutex_;
+  mutable std::shared_ptr<const TableReader> keeper_ GUARDED_BY(mutex_);
+};
+
+}  // namespace paceline

@@ -1,0 +1,285 @@
+#include "src/version/version.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "src/version/level_iterator.h"
+
+namespace paceline {
+
+namespace {
+
+// By epoch where all files have one, else by sequence numbers.
+void SortNewestFirst(LiveTables* files) {
+  auto lacks_epoch = [](const std::shared_ptr<LiveTable>& file) {
+    return file->metadata().epoch_number == 0;
+  };
+  bool by_epoch = std::none_of(files->begin(), files->end(), lacks_epoch);
+  std::sort(files->begin(), files->end(),
+            [by_epoch](const auto& left, const auto& right) {
+              const FileMetaData& a = left->metadata();
+              const FileMetaData& b = right->metadata();
+              if (by_epoch && a.epoch_number != b.epoch_number) {
+                return a.epoch_number > b.epoch_number;
+              }
+              if (a.largest_sequence != b.largest_sequence) {
+                return a.largest_sequence > b.largest_sequence;
+              }
+              if (a.smallest_sequence != b.smallest_sequence) {
+                return a.smallest_sequence > b.smallest_sequence;
+              }
+              return a.number > b.number;
+            });
+}
+
+Status SortByKey(const InternalKeyComparator& comparator, int level,
+                 LiveTables* files) {
+  std::sort(files->begin(), files->end(), [&](const auto& a, const auto& b) {
+    return comparator.Compare(a->metadata().smallest, b->metadata().smallest) <
+           0;
+  });
+  for (size_t i = 0; i < files->size(); ++i) {
+    const FileMetaData& file = (*files)[i]->metadata();
+    bool is_ordered = comparator.Compare(file.smallest, file.largest) <= 0;
+    if (!is_ordered ||
+        (i > 0 && comparator.Compare((*files)[i - 1]->metadata().largest,
+                                     file.smallest) >= 0)) {
+      return Status::Corruption(
+          "the MANIFEST has overlapping tables on level " +
+              std::to_string(level),
+          "table " + std::to_string(file.number));
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+StatusOr<std::shared_ptr<const Version>> Version::Make(
+    const ManifestState::Family& family, const Version& previous) {
+  std::unordered_map<uint64_t, std::shared_ptr<LiveTable>> known;
+  for (const LiveTables& files : previous.levels_) {
+    for (const auto& file : files) known[file->number()] = file;
+  }
+  auto version = std::make_shared<Version>(previous.context_);
+  for (const auto& [number, file] : family.files) {
+    std::shared_ptr<LiveTable>& shared = known[number];
+    if (shared == nullptr) {
+      shared = std::make_shared<LiveTable>(file.metadata, previous.context_);
+    }
+    version->levels_[static_cast<size_t>(file.level)].push_back(shared);
+  }
+  SortNewestFirst(&version->levels_[0]);
+  for (int level = 1; level < kLevels; ++level) {
+    Status s = SortByKey(version->comparator(), level,
+                         &version->levels_[static_cast<size_t>(level)]);
+    if (!s.ok()) return s;
+  }
+  return std::shared_ptr<const Version>(std::move(version));
+}
+
+uint64_t Version::LevelBytes(int level) const {
+  uint64_t bytes = 0;
+  for (const auto& file : files(level)) bytes += file->size();
+  return bytes;
+}
+
+uint64_t Version::TotalBytes() const {
+  uint64_t bytes = 0;
+  for (int level = 0; level < kLevels; ++level) bytes += LevelBytes(level);
+  return bytes;
+}
+
+size_t Version::FileCount() const {
+  size_t count = 0;
+  for (const LiveTables& files : levels_) count += files.size();
+  return count;
+}
+
+int Version::DeepestLevel() const {
+  int level = kLevels - 1;
+  while (level >= 0 && files(level).empty()) --level;
+  return level;
+}
+
+uint64_t Version::NextEpoch() const {
+  uint64_t largest = 0;
+  for (const LiveTables& level : levels_) {
+    for (const auto& file : level) {
+      if (file->metadata().epoch_number == 0) return 0;
+      largest = std::max(largest, file->metadata().epoch_number);
+    }
+  }
+  return largest + 1;
+}
+
+size_t FindFile(const InternalKeyComparator& comparator,
+                const LiveTables& files, const Slice& user_key) {
+  auto ends_before = [&](const std::shared_ptr<LiveTable>& file,
+                         const Slice& key) {
+    return comparator.CompareUserKeys(file->metadata().largest_user_key(),
+                                      key) < 0;
+  };
+  auto found =
+      std::lower_bound(files.begin(), files.end(), user_key, ends_before);
+  return static_cast<size_t>(found - files.begin());
+}
+
+bool Overlaps(const InternalKeyComparator& comparator, const FileMetaData& file,
+              const Slice* begin, const Slice* end) {
+  if (end != nullptr &&
+      comparator.CompareUserKeys(file.smallest_user_key(), *end) > 0) {
+    return false;
+  }
+  if (begin == nullptr) return true;
+  int order = comparator.CompareUserKeys(file.largest_user_key(), *begin);
+  return order > 0 || (order == 0 && !file.largest_is_sentinel());
+}
+
+Status Version::Get(const BlockReadOptions& options, KeyLookup* lookup,
+                    HeldBlock* held) const {
+  for (const auto& file : levels_[0]) {
+    if (lookup->is_decided()) return Status::OK();
+    const Slice& key = lookup->user_key();
+    if (!Overlaps(comparator(), file->metadata(), &key, &key)) continue;
+    Status s = lookup->LookIn(*file, options, held);
+    if (!s.ok()) return s;
+  }
+  for (int level = 1; level < kLevels; ++level) {
+    if (lookup->is_decided()) return Status::OK();
+    Status s = GetFromLevel(level, options, lookup, held);
+    if (!s.ok()) return s;
+  }
+  return Status::OK();
+}
+
+// More than one file only if the versions of the key span files.
+Status Version::GetFromLevel(int level, const BlockReadOptions& options,
+                             KeyLookup* lookup, HeldBlock* held) const {
+  const LiveTables& sorted = files(level);
+  if (sorted.empty()) return Status::OK();
+  const Slice& key = lookup->user_key();
+  size_t i = FindFile(comparator(), sorted, key);
+  for (; i < sorted.size() && !lookup->is_decided(); ++i) {
+    const FileMetaData& file = sorted[i]->metadata();
+    if (comparator().CompareUserKeys(file.smallest_user_key(), key) > 0) break;
+    Status s = lookup->LookIn(*sorted[i], options, held);
+    if (!s.ok()) return s;
+  }
+  return Status::OK();
+}
+
+Status Version::AddIterators(
+    const BlockReadOptions& options,
+    std::vector<std::unique_ptr<InternalIterator>>* iterators) const {
+  for (const auto& file : levels_[0]) {
+    auto table = file->Get();
+    if (!table.ok()) return table.status();
+    iterators->push_back(NewLiveTableIterator(*std::move(table), options));
+  }
+  for (int level = 1; level < kLevels; ++level) {
+    if (files(level).empty()) continue;
+    iterators->push_back(
+        NewLevelIterator(&comparator(), &files(level), options));
+  }
+  return Status::OK();
+}
+
+LiveTables Version::Overlapping(int level, const Slice* begin,
+                                const Slice* end) const {
+  LiveTables found;
+  for (const auto& file : files(level)) {
+    if (Overlaps(comparator(), file->metadata(), begin, end)) {
+      found.push_back(file);
+    }
+  }
+  return found;
+}
+
+bool Version::MayHaveBelow(int level, const Slice& user_key) const {
+  for (int below = level + 1; below < kLevels; ++below) {
+    const LiveTables& sorted = files(below);
+    size_t i = FindFile(comparator(), sorted, user_key);
+    if (i < sorted.size() &&
+        comparator().CompareUserKeys(sorted[i]->metadata().smallest_user_key(),
+                                     user_key) <= 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+VersionTombstones::VersionTombstones(const Version* version)
+    : version_(version) {
+  auto may_have = [](const std::shared_ptr<LiveTable>& file) {
+    return file->may_have_tombstones();
+  };
+  for (const auto& file : version->files(0)) {
+    if (may_have(file)) files_.push_back(file.get());
+  }
+  for (int level = 1; level < kLevels; ++level) {
+    const LiveTables& files = version->files(level);
+    if (std::any_of(files.begin(), files.end(), may_have)) {
+      levels_.push_back({&files});
+    }
+  }
+}
+
+Status VersionTombstones::AddCovering(const Slice& user_key,
+                                      SequenceNumber snapshot,
+                                      Covering* covering) {
+  const InternalKeyComparator& comparator = version_->comparator();
+  for (const LiveTable* file : files_) {
+    Status s = AddCoveringOf(*file, user_key, snapshot, covering);
+    if (!s.ok()) return s;
+  }
+  for (Level& level : levels_) {
+    Locate(user_key, &level);
+    for (size_t i = level.position; i < level.files->size(); ++i) {
+      const LiveTable& file = *(*level.files)[i];
+      if (comparator.CompareUserKeys(file.metadata().smallest_user_key(),
+                                     user_key) > 0) {
+        break;
+      }
+      Status s = AddCoveringOf(file, user_key, snapshot, covering);
+      if (!s.ok()) return s;
+    }
+  }
+  return Status::OK();
+}
+
+// Keys mostly come in order, so the file of the last one is tried first.
+void VersionTombstones::Locate(const Slice& user_key, Level* level) const {
+  const InternalKeyComparator& comparator = version_->comparator();
+  const LiveTables& files = *level->files;
+  size_t at = level->position;
+  auto largest = [&](size_t i) {
+    return files[i]->metadata().largest_user_key();
+  };
+  bool is_here =
+      at < files.size() &&
+      comparator.CompareUserKeys(user_key, largest(at)) <= 0 &&
+      (at == 0 || comparator.CompareUserKeys(largest(at - 1), user_key) < 0);
+  if (!is_here) level->position = FindFile(comparator, files, user_key);
+}
+
+Status VersionTombstones::AddCoveringOf(const LiveTable& file,
+                                        const Slice& user_key,
+                                        SequenceNumber snapshot,
+                                        Covering* covering) const {
+  if (!file.may_have_tombstones() ||
+      !Overlaps(version_->comparator(), file.metadata(), &user_key,
+                &user_key)) {
+    return Status::OK();
+  }
+  auto table = file.Get();
+  if (!table.ok()) return table.status();
+  if (const auto& tombstones = (*table)->tombstones()) {
+    AddCoveringOfTable(*tombstones, file.metadata(), version_->comparator(),
+                       user_key, snapshot, covering);
+  }
+  return Status::OK();
+}
+
+}  // namespace paceline
