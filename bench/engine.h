@@ -25,6 +25,12 @@ struct EngineOptions {
   std::string directory;
   // Bytes of writes kept in memory, for engines that have such a limit.
   uint64_t write_buffer_size = uint64_t{64} << 20;
+  // Bytes of the block cache, for engines that have one; 0: their default.
+  uint64_t cache_size = 0;
+  // Of a Bloom filter, per key; 0: none.
+  double bloom_bits = 0;
+  // "none", "snappy", "lz4" or "zstd"; "default": the engine's.
+  std::string compression = "default";
   // The most threads that use the engine at once.
   int threads_max = 1;
   // Count groups and syncs even where counting slows the engine down.
@@ -43,6 +49,8 @@ struct EngineCounters {
   std::optional<uint64_t> commits = std::nullopt;
   std::optional<uint64_t> groups = std::nullopt;
   std::optional<uint64_t> syncs = std::nullopt;
+  // Bytes of tables written by flushes and compactions.
+  std::optional<uint64_t> table_bytes = std::nullopt;
 };
 
 struct Entry {
@@ -93,6 +101,12 @@ class Engine {
   // at the same time must have the same mode.
   virtual StatusOr<std::unique_ptr<Session>> NewSession(WriteMode mode) = 0;
   [[nodiscard]] virtual EngineCounters Counters() const = 0;
+  // Rewrites the whole database in its final form.
+  virtual Status Compact() {
+    return Status::NotSupported("this engine has no compaction");
+  }
+  // Returns when nothing is being done in the background.
+  virtual Status Settle() { return Status::OK(); }
 };
 
 // A kind of engine that this program was built with.

@@ -113,8 +113,14 @@ class PacelineDatabase : public Engine {
     Metrics metrics = db_->GetMetrics();
     return {.commits = metrics.commits,
             .groups = metrics.groups,
-            .syncs = metrics.wal_syncs};
+            .syncs = metrics.wal_syncs,
+            .table_bytes =
+                metrics.flush_bytes_written + metrics.compaction_bytes_written};
   }
+  Status Compact() override {
+    return db_->CompactRange(CompactRangeOptions(), nullptr, nullptr);
+  }
+  Status Settle() override { return db_->WaitForCompact({.flush = true}); }
 
  private:
   const std::unique_ptr<DB> db_;
@@ -124,6 +130,19 @@ StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options) {
   Options db_options;
   db_options.create_if_missing = true;
   db_options.write_buffer_size = options.write_buffer_size;
+  BlockBasedTableOptions table;
+  if (options.cache_size > 0)
+    table.block_cache = NewLRUCache(options.cache_size);
+  if (options.bloom_bits > 0) {
+    table.filter_policy.reset(NewBloomFilterPolicy(options.bloom_bits));
+  }
+  db_options.table_factory.reset(NewBlockBasedTableFactory(table));
+  if (options.compression == "none") db_options.compression = kNoCompression;
+  if (options.compression == "snappy") {
+    db_options.compression = kSnappyCompression;
+  }
+  if (options.compression == "lz4") db_options.compression = kLZ4Compression;
+  if (options.compression == "zstd") db_options.compression = kZSTD;
   std::unique_ptr<DB> db;
   Status s = DB::Open(db_options, options.directory, &db);
   if (!s.ok()) return s;

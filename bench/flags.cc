@@ -94,6 +94,16 @@ void AddEngineFlags(CLI::App* app, FlagTexts* texts, Flags* flags) {
   app->add_option("--write_buffer_size", flags->write_buffer_size,
                   "Bytes (or 64m, 1g) of a memtable")
       ->transform(CLI::AsSizeValue(false));
+  app->add_option("--cache_size", flags->cache_size,
+                  "Bytes (or 64m, 1g) of the block cache. 0: the engine's "
+                  "default")
+      ->transform(CLI::AsSizeValue(false));
+  app->add_option("--bloom_bits", flags->bloom_bits,
+                  "Bits per key of Bloom filters; 0: none")
+      ->check(CLI::Range(0.0, 100.0));
+  app->add_option("--compression_type", flags->compression,
+                  "Of tables: default, none, snappy, lz4 or zstd")
+      ->check(CLI::IsMember({"default", "none", "snappy", "lz4", "zstd"}));
   app->add_option("--db", flags->db,
                   "Directory of the database, which is kept. Default: a "
                   "temporary one, removed afterwards");

@@ -47,6 +47,9 @@ struct Flags {
   bool disable_wal = false;
 
   uint64_t write_buffer_size = uint64_t{64} << 20;
+  uint64_t cache_size = 0;
+  double bloom_bits = 0;
+  std::string compression = "default";
   // Empty: a temporary directory.
   std::string db;
   bool use_existing_db = false;

@@ -259,6 +259,12 @@ std::string ResultLine(const RunResult& result, bool names_run) {
       Micros(static_cast<double>(latencies.p999)),
       Micros(static_cast<double>(latencies.max)), CountOrDash(result.groups),
       RatioOrDash(result.CommitsPerGroup()), CountOrDash(result.syncs));
+  if (result.table_bytes && result.directory_bytes) {
+    line +=
+        fmt::format("; tables {:.1f} MB written, {:.1f} MB on disk",
+                    static_cast<double>(*result.table_bytes) / kMebibyte,
+                    static_cast<double>(*result.directory_bytes) / kMebibyte);
+  }
   if (names_run) {
     line +=
         fmt::format("  [{}, {} {}, {}, run {}]", result.engine, result.threads,

@@ -86,6 +86,8 @@ void to_json(Json& json, const RunResult& result) {
               {"commits_per_group", OrNull(result.CommitsPerGroup())},
               {"syncs", OrNull(result.syncs)},
               {"commits_per_sync", OrNull(result.CommitsPerSync())},
+              {"table_bytes", OrNull(result.table_bytes)},
+              {"directory_bytes", OrNull(result.directory_bytes)},
               {"background_operations", OrNull(result.background_operations)}};
 }
 
@@ -104,6 +106,8 @@ void from_json(const Json& json, RunResult& result) {
   result.commits = CountOrNothing(json.at("commits"));
   result.groups = CountOrNothing(json.at("groups"));
   result.syncs = CountOrNothing(json.at("syncs"));
+  result.table_bytes = CountOrNothing(json.at("table_bytes"));
+  result.directory_bytes = CountOrNothing(json.at("directory_bytes"));
   result.background_operations =
       CountOrNothing(json.at("background_operations"));
 }

@@ -50,6 +50,9 @@ struct RunResult {
   std::optional<uint64_t> commits = std::nullopt;
   std::optional<uint64_t> groups = std::nullopt;
   std::optional<uint64_t> syncs = std::nullopt;
+  std::optional<uint64_t> table_bytes = std::nullopt;
+  // What the database takes on disk afterwards.
+  std::optional<uint64_t> directory_bytes = std::nullopt;
   // Of the background writer, if there was one.
   std::optional<uint64_t> background_operations = std::nullopt;
 

@@ -91,6 +91,7 @@ StatusOr<RunResult> Runner::RunBenchmark(const std::string& name,
   for (size_t i = 0; i < sessions.size(); ++i) {
     OperationContext context{
         .session = sessions[i].get(),
+        .engine = engine_.get(),
         .parameters = &parameters,
         .values = &values_,
         .seed = SeedOf(flags_.seed, plan_.run, position, i)};
@@ -120,6 +121,9 @@ Status Runner::OpenEngine(bool fresh) {
       {.mode = plan_.engine->mode,
        .directory = plan_.directory,
        .write_buffer_size = flags_.write_buffer_size,
+       .cache_size = flags_.cache_size,
+       .bloom_bits = flags_.bloom_bits,
+       .compression = flags_.compression,
        .threads_max = plan_.threads + 1,  // A background writer.
        .count_events = flags_.stats});
   if (!engine.ok()) return engine.status();
@@ -164,19 +168,23 @@ RunResult Runner::MakeResult(const Workload& workload,
                              const TeamResult& measured,
                              const EngineCounters& before,
                              const EngineCounters& after) const {
-  RunResult result{.benchmark = std::string(workload.name),
-                   .engine = plan_.engine->name,
-                   .threads = plan_.threads,
-                   .sync = plan_.sync || workload.always_syncs,
-                   .run = plan_.run,
-                   .operations = measured.tally.operations,
-                   .seconds = measured.seconds,
-                   .thread_seconds = measured.thread_seconds,
-                   .bytes = measured.tally.bytes,
-                   .latencies = Latencies::Of(measured.latencies),
-                   .commits = Difference(before.commits, after.commits),
-                   .groups = Difference(before.groups, after.groups),
-                   .syncs = Difference(before.syncs, after.syncs)};
+  RunResult result{
+      .benchmark = std::string(workload.name),
+      .engine = plan_.engine->name,
+      .threads = plan_.threads,
+      .sync = plan_.sync || workload.always_syncs,
+      .run = plan_.run,
+      .operations = measured.tally.operations,
+      .seconds = measured.seconds,
+      .thread_seconds = measured.thread_seconds,
+      .bytes = measured.tally.bytes,
+      .latencies = Latencies::Of(measured.latencies),
+      .commits = Difference(before.commits, after.commits),
+      .groups = Difference(before.groups, after.groups),
+      .syncs = Difference(before.syncs, after.syncs),
+      .table_bytes = Difference(before.table_bytes, after.table_bytes)};
+  StatusOr<uint64_t> size = DirectorySize(plan_.directory);
+  if (size.ok()) result.directory_bytes = *size;
   if (workload.counts_found) result.found = measured.tally.found;
   if (workload.has_background_writer) {
     result.background_operations = measured.background_operations;

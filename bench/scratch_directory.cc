@@ -1,7 +1,7 @@
 #include "bench/scratch_directory.h"
 
 #include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -47,6 +47,20 @@ Status SettleFileSystem(const std::string& path) {
   int error = syncfs(directory) == 0 ? 0 : errno;
   close(directory);
   return error == 0 ? Status::OK() : SystemError("cannot sync " + path, error);
+}
+
+StatusOr<uint64_t> DirectorySize(const std::string& path) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    struct stat status {};
+    // A file may vanish meanwhile.
+    if (stat(entry.path().c_str(), &status) == 0) {
+      bytes += static_cast<uint64_t>(status.st_blocks) * 512;
+    }
+  }
+  if (error) return Status::IOError(path, error.message());
+  return bytes;
 }
 
 }  // namespace paceline::bench

@@ -30,6 +30,9 @@ class ScratchDirectory {
 // Makes the directory and those above it that are missing.
 Status MakeDirectory(const std::string& path);
 
+// Bytes allocated to the files in the directory.
+StatusOr<uint64_t> DirectorySize(const std::string& path);
+
 // Waits until the file system of `path` has written what it holds back, so
 // that what came before does not disturb what is measured next.
 Status SettleFileSystem(const std::string& path);

@@ -252,6 +252,25 @@ class SeekOperation : public Operation {
   std::string key_;
 };
 
+// One call of the engine, once.
+class EngineOperation : public Operation {
+ public:
+  EngineOperation(Status (Engine::*call)(), const OperationContext& context)
+      : call_(call), engine_(context.engine) {}
+
+  Status Run(Tally* tally) override {
+    if (is_done_) return Status::OK();
+    is_done_ = true;
+    ++tally->operations;
+    return (engine_->*call_)();
+  }
+
+ private:
+  Status (Engine::*const call_)();
+  Engine* const engine_;
+  bool is_done_ = false;
+};
+
 using OperationPointer = std::unique_ptr<Operation>;
 
 template <Order order>
@@ -282,6 +301,11 @@ OperationPointer MakeGetMissing(const OperationContext& context) {
 
 OperationPointer MakeMultiGet(const OperationContext& context) {
   return std::make_unique<MultiGetOperation>(context);
+}
+
+template <Status (Engine::*call)()>
+OperationPointer MakeEngineCall(const OperationContext& context) {
+  return std::make_unique<EngineOperation>(call, context);
 }
 
 template <Direction direction>
@@ -337,6 +361,8 @@ constexpr Workload kWorkloads[] = {
      .is_batched = true,
      .counts_found = true},
     {.name = "deleterandom", .make = MakeDelete, .writes = true},
+    {.name = "compact", .make = MakeEngineCall<&Engine::Compact>},
+    {.name = "waitforcompaction", .make = MakeEngineCall<&Engine::Settle>},
 };
 
 }  // namespace

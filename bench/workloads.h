@@ -31,6 +31,7 @@ struct WorkloadParameters {
 // What one thread's Operation works with.
 struct OperationContext {
   Session* session = nullptr;
+  Engine* engine = nullptr;
   const WorkloadParameters* parameters = nullptr;
   const ValueBytes* values = nullptr;
   uint64_t seed = 0;
