@@ -291,14 +291,20 @@ Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
           NeededWalWithout(*family->PinSuperVersion(), flush->memtables);
       if (flush->result.file) {
         edit.added_files.push_back({0, *flush->result.file});
-        files.push_back(*flush->result.file);
       }
     }
     change.edits.push_back(std::move(edit));
   }
+  for (const FamilyFlush& flush : flushes) {
+    if (flush.result.file) files.push_back(*flush.result.file);
+  }
   std::vector<std::shared_ptr<const Version>> versions;
-  change.prepare = [&](const ManifestState& state) {
+  change.prepare = [&](const ManifestState& state) -> Status {
     for (const FamilyFlush& flush : flushes) {
+      if (!state.families.contains(flush.family->id())) {
+        return Status::Aborted("the column family was dropped",
+                               flush.family->name());
+      }
       auto version =
           flush.family->MakeVersion(state.families.at(flush.family->id()));
       if (!version.ok()) return version.status();

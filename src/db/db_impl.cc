@@ -294,7 +294,7 @@ std::vector<Status> DBImpl::MultiGet(
     });
     ReadView view(*resolved, options_.info_log.get());
     view.SetSequence(ReadSequence(at));
-    HeldBlock held;
+    HeldBlocks held;
     for (size_t i : indexes) {
       PinnableSlice value;
       statuses[i] = view.Get(at, keys[i], &held, &value);

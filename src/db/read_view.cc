@@ -21,7 +21,7 @@ BlockReadOptions ToBlockReadOptions(const ReadOptions& options) {
 }  // namespace
 
 Status ReadView::Get(const ReadOptions& options, const Slice& user_key,
-                     HeldBlock* held, PinnableSlice* value) const {
+                     HeldBlocks* held, PinnableSlice* value) const {
   KeyLookup lookup(&family_->comparator(), user_key, sequence_);
   lookup.LookIn(*super_version_->mutable_memtable);
   for (const auto& memtable : super_version_->sealed_memtables) {

@@ -26,8 +26,8 @@ class ReadView {
 
   // NotFound if the key has no value; otherwise as DB::Get(). `held` may be
   // null.
-  Status Get(const ReadOptions& options, const Slice& user_key, HeldBlock* held,
-             PinnableSlice* value) const;
+  Status Get(const ReadOptions& options, const Slice& user_key,
+             HeldBlocks* held, PinnableSlice* value) const;
 
  private:
   const ColumnFamily* const family_;

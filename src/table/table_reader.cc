@@ -23,7 +23,7 @@ class TableReaderImpl final : public TableReader {
         blocks_(table_.get(), std::move(cache)) {}
 
   Status Get(const BlockReadOptions& options, const Slice& user_key,
-             SequenceNumber snapshot, HeldBlock* held,
+             SequenceNumber snapshot, HeldBlocks* held,
              EntryVisitor* visitor) const override;
 
   std::unique_ptr<InternalIterator> NewIterator(
@@ -52,7 +52,8 @@ class TableReaderImpl final : public TableReader {
   enum class Outcome { kGoOn, kDone };
 
   Status ReadOrTake(size_t position, const BlockReadOptions& options,
-                    HeldBlock* held, std::shared_ptr<const Block>* block) const;
+                    HeldBlocks* held,
+                    std::shared_ptr<const Block>* block) const;
   // Shows the versions that are in the block at `position`.
   Status VisitBlock(size_t position, std::shared_ptr<const Block> block,
                     const Slice& user_key, uint64_t tag, EntryVisitor* visitor,
@@ -65,7 +66,7 @@ class TableReaderImpl final : public TableReader {
 
 Status TableReaderImpl::Get(const BlockReadOptions& options,
                             const Slice& user_key, SequenceNumber snapshot,
-                            HeldBlock* held, EntryVisitor* visitor) const {
+                            HeldBlocks* held, EntryVisitor* visitor) const {
   if (!table_->filter.MayContain(user_key)) return Status::OK();
   const uint64_t tag = PackTag(snapshot, ValueType::kSeekMax);
   // Mostly one block has all the versions.
@@ -84,19 +85,16 @@ Status TableReaderImpl::Get(const BlockReadOptions& options,
 
 Status TableReaderImpl::ReadOrTake(size_t position,
                                    const BlockReadOptions& options,
-                                   HeldBlock* held,
+                                   HeldBlocks* held,
                                    std::shared_ptr<const Block>* block) const {
-  if (held == nullptr) return blocks_.Read(position, options, nullptr, block);
   const uint64_t offset = table_->index.handle(position).offset;
-  if (held->block == nullptr || held->offset != offset) {
-    Status s = blocks_.Read(position, options, nullptr, block);
-    if (!s.ok()) return s;
-    held->offset = offset;
-    held->block = *block;
-  } else {
-    *block = held->block;
+  if (held != nullptr) {
+    *block = held->Find(metadata_.number, offset);
+    if (*block != nullptr) return Status::OK();
   }
-  return Status::OK();
+  Status s = blocks_.Read(position, options, nullptr, block);
+  if (s.ok() && held != nullptr) held->Hold(metadata_.number, offset, *block);
+  return s;
 }
 
 Status TableReaderImpl::VisitBlock(size_t position,

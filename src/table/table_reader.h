@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "paceline/env.h"
 
@@ -46,11 +48,32 @@ class EntryVisitor {
                      const std::shared_ptr<const void>& pin) = 0;
 };
 
-// A data block that a look-up has used, kept for the next one: keys that are
-// near each other are often in the same block. Belongs to one reader at a time.
-struct HeldBlock {
-  uint64_t offset = 0;
-  std::shared_ptr<const Block> block;
+// The data blocks that the last look-ups have used, kept for the next ones:
+// keys that are near each other are often in the same blocks. For look-ups in
+// any number of tables of one database. Thread-compatible.
+class HeldBlocks {
+ public:
+  // Null if it is not there.
+  [[nodiscard]] std::shared_ptr<const Block> Find(uint64_t file_number,
+                                                  uint64_t offset) const {
+    const Slot& slot = slots_[file_number % kSlots];
+    bool is_it = slot.file_number == file_number && slot.offset == offset;
+    return is_it ? slot.block : nullptr;
+  }
+  void Hold(uint64_t file_number, uint64_t offset,
+            std::shared_ptr<const Block> block) {
+    slots_[file_number % kSlots] = {file_number, offset, std::move(block)};
+  }
+
+ private:
+  // About as many tables as one look-up goes through.
+  static constexpr size_t kSlots = 8;
+  struct Slot {
+    uint64_t file_number = 0;
+    uint64_t offset = 0;
+    std::shared_ptr<const Block> block;
+  };
+  std::array<Slot, kSlots> slots_;
 };
 
 // Errors: Corruption for damage, with the path, the offset of the block and the
@@ -73,7 +96,7 @@ class TableReader {
   // Shows `visitor` the point entries of `user_key` with a sequence number up
   // to `snapshot`, newest first, while it returns true. `held` may be null.
   virtual Status Get(const BlockReadOptions& options, const Slice& user_key,
-                     SequenceNumber snapshot, HeldBlock* held,
+                     SequenceNumber snapshot, HeldBlocks* held,
                      EntryVisitor* visitor) const = 0;
 
   // Over the point entries. Must not outlive the reader. When status() is not

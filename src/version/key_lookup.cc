@@ -15,7 +15,7 @@ void KeyLookup::LookIn(const MemTable& memtable) {
 }
 
 Status KeyLookup::LookIn(const LiveTable& file, const BlockReadOptions& options,
-                         HeldBlock* held) {
+                         HeldBlocks* held) {
   auto table = file.Get();
   if (!table.ok()) return table.status();
   if (const auto& tombstones = (*table)->tombstones()) {

@@ -27,7 +27,7 @@ class KeyLookup final : public EntryVisitor {
 
   void LookIn(const MemTable& memtable);
   Status LookIn(const LiveTable& file, const BlockReadOptions& options,
-                HeldBlock* held);
+                HeldBlocks* held);
 
   [[nodiscard]] bool has_base() const { return has_base_; }
   [[nodiscard]] const Slice& base() const { return base_; }

@@ -138,7 +138,7 @@ bool Overlaps(const InternalKeyComparator& comparator, const FileMetaData& file,
 }
 
 Status Version::Get(const BlockReadOptions& options, KeyLookup* lookup,
-                    HeldBlock* held) const {
+                    HeldBlocks* held) const {
   for (const auto& file : levels_[0]) {
     if (lookup->is_decided()) return Status::OK();
     const Slice& key = lookup->user_key();
@@ -156,7 +156,7 @@ Status Version::Get(const BlockReadOptions& options, KeyLookup* lookup,
 
 // More than one file only if the versions of the key span files.
 Status Version::GetFromLevel(int level, const BlockReadOptions& options,
-                             KeyLookup* lookup, HeldBlock* held) const {
+                             KeyLookup* lookup, HeldBlocks* held) const {
   const LiveTables& sorted = files(level);
   if (sorted.empty()) return Status::OK();
   const Slice& key = lookup->user_key();

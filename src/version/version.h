@@ -48,7 +48,7 @@ class Version {
 
   // Looks for the key in the files, newest first, until it is decided.
   Status Get(const BlockReadOptions& options, KeyLookup* lookup,
-             HeldBlock* held) const;
+             HeldBlocks* held) const;
 
   // One iterator for each level-0 file and each other level that has files.
   // They must not outlive the Version.
@@ -65,7 +65,7 @@ class Version {
 
  private:
   Status GetFromLevel(int level, const BlockReadOptions& options,
-                      KeyLookup* lookup, HeldBlock* held) const;
+                      KeyLookup* lookup, HeldBlocks* held) const;
 
   const std::shared_ptr<const TableContext> context_;
   std::array<LiveTables, kLevels> levels_;
