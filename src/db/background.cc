@@ -322,7 +322,12 @@ Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
 
 Status Background::Record(VersionSet::Change change,
                           const std::vector<FileMetaData>& files) {
-  Status s = config_.versions->LogAndApply(std::move(change));
+  // The MANIFEST must not name what a power cut can still take away.
+  Status s;
+  if (!files.empty()) {
+    s = config_.options.file_system->SyncDirectory(config_.directory);
+  }
+  if (s.ok()) s = config_.versions->LogAndApply(std::move(change));
   std::vector<uint64_t> removable;
   {
     MutexLock lock(&mutex_);
