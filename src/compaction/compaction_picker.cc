@@ -1,6 +1,7 @@
 #include "src/compaction/compaction_picker.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace paceline {
@@ -12,6 +13,13 @@ constexpr uint64_t kNoTarget = UINT64_MAX;
 // Times target_file_size_base: as large as compactions are allowed to become,
 // unless max_compaction_bytes says otherwise.
 constexpr uint64_t kCompactionFiles = 25;
+
+// Times max_bytes_for_level_base: up to there, merging level 0 into the one
+// level there is costs fewer writes than two levels.
+constexpr double kRatioOfOneLevel = 2;
+
+// Level 0 may wait for so many times its trigger.
+constexpr size_t kPatienceFactor = 2;
 
 uint64_t MaxCompactionBytes(const ColumnFamilyOptions& options) {
   return options.max_compaction_bytes != 0
@@ -40,6 +48,10 @@ LevelTargets StaticTargets(const ColumnFamilyOptions& options) {
   return targets;
 }
 
+// The deepest level has what it has. While that is not much, level 0 is merged
+// straight into it; from then on into a base level of the size asked for, with
+// as few levels in between as the multiplier allows. Each of them is larger
+// than the one above it by the same factor: that costs the fewest writes.
 LevelTargets DynamicTargets(const Version& version,
                             const ColumnFamilyOptions& options) {
   LevelTargets targets;
@@ -49,33 +61,25 @@ LevelTargets DynamicTargets(const Version& version,
   while (first_used < kLevels && version.files(first_used).empty()) {
     ++first_used;
   }
-  if (first_used == kLevels) return targets;
   uint64_t largest = 0;
   for (int level = first_used; level < kLevels; ++level) {
     largest = std::max(largest, version.LevelBytes(level));
   }
-  double multiplier = options.max_bytes_for_level_multiplier;
-  uint64_t base_max = options.max_bytes_for_level_base;
-  uint64_t base_min = Times(base_max, 1 / multiplier);
-  // From the deepest level up to the first that is used, and further while
-  // that one would be larger than a base level.
-  uint64_t bytes = largest;
-  for (int level = kLevels - 1; level > first_used; --level) {
-    bytes = Times(bytes, 1 / multiplier);
+  auto base_bytes = static_cast<double>(options.max_bytes_for_level_base);
+  double ratio = static_cast<double>(largest) / base_bytes;
+  int steps = 0;
+  if (ratio > kRatioOfOneLevel) {
+    double exact =
+        std::log(ratio) / std::log(options.max_bytes_for_level_multiplier);
+    steps =
+        std::clamp(static_cast<int>(std::ceil(exact - 1e-9)), 1, kLevels - 2);
   }
-  targets.base_level = first_used;
-  if (bytes <= base_min) {
-    bytes = base_min + 1;
-  } else {
-    while (targets.base_level > 1 && bytes > base_max) {
-      --targets.base_level;
-      bytes = Times(bytes, 1 / multiplier);
-    }
-    bytes = std::min(bytes, base_max);
-  }
-  for (int level = targets.base_level; level < kLevels; ++level) {
-    targets.bytes[static_cast<size_t>(level)] = std::max(bytes, base_min);
-    bytes = Times(bytes, multiplier);
+  targets.base_level = kLevels - 1 - steps;
+  double factor = steps == 0 ? 1 : std::pow(ratio, 1.0 / steps);
+  for (int level = targets.base_level; level + 1 < kLevels; ++level) {
+    targets.bytes[static_cast<size_t>(level)] = Times(
+        options.max_bytes_for_level_base,
+        std::pow(factor, static_cast<double>(level - targets.base_level)));
   }
   return targets;
 }
@@ -411,14 +415,25 @@ uint64_t PendingCompactionBytes(const Version& version,
   return pending;
 }
 
+bool IsWorthWaiting(const Version& version, const ColumnFamilyOptions& options,
+                    const LevelTargets& targets) {
+  auto trigger =
+      static_cast<size_t>(options.level0_file_num_compaction_trigger);
+  return version.files(0).size() < kPatienceFactor * trigger &&
+         version.LevelBytes(0) < version.LevelBytes(targets.base_level);
+}
+
 std::optional<Compaction> PickCompaction(
     const std::shared_ptr<const Version>& version,
-    const ColumnFamilyOptions& options, const RunningCompactions& running) {
+    const ColumnFamilyOptions& options, const RunningCompactions& running,
+    bool is_patient) {
   LevelTargets targets = ComputeLevelTargets(*version, options);
   std::vector<std::pair<double, int>> scores;
   for (int level = 0; level + 1 < kLevels; ++level) {
     double score = CompactionScore(*version, options, targets, level);
-    if (score >= 1) scores.emplace_back(score, level);
+    bool waits =
+        level == 0 && is_patient && IsWorthWaiting(*version, options, targets);
+    if (score >= 1 && !waits) scores.emplace_back(score, level);
   }
   std::sort(scores.begin(), scores.end(), std::greater<>());
   Picker picker(version, options, running);

@@ -17,9 +17,8 @@ namespace paceline {
 
 // What every level should hold at most, in bytes.
 struct LevelTargets {
-  // The level that level 0 is merged into. With dynamic levels the deepest one
-  // has the data that it has, each level above it is smaller by the
-  // multiplier, and those that would be too small are not used.
+  // The level that level 0 is merged into. With dynamic levels, those above it
+  // are not used.
   int base_level = 1;
   std::array<uint64_t, kLevels> bytes{};
 };
@@ -86,10 +85,13 @@ class RunningCompactions {
 };
 
 // The most urgent compaction that does not touch what is taken; none if no
-// level is too full.
+// level is too full. With `is_patient`, level 0 is left alone while it has less
+// than twice as many files as its trigger and less than the base level, all of
+// which has to be written again with it: more files share that cost.
 [[nodiscard]] std::optional<Compaction> PickCompaction(
     const std::shared_ptr<const Version>& version,
-    const ColumnFamilyOptions& options, const RunningCompactions& running);
+    const ColumnFamilyOptions& options, const RunningCompactions& running,
+    bool is_patient);
 
 // The next step of merging the user keys from `begin` to `end` (both included;
 // null: no bound) of `level` into `output_level`: at most about

@@ -15,6 +15,9 @@ namespace {
 constexpr uint64_t kRetryNanosMin = 100'000'000;
 constexpr uint64_t kRetryNanosMax = 5'000'000'000;
 
+// Without a flush for so long, no more files of level 0 are to be expected.
+constexpr uint64_t kPatienceNanos = 1'000'000'000;
+
 bool IsDamage(const Status& s) {
   return s.IsCorruption() || s.IsNotSupported();
 }
@@ -123,7 +126,7 @@ bool Background::IsCompactionDue(const ColumnFamily& family) const {
     return false;
   }
   return PickCompaction(family.PinSuperVersion()->version, family.options(),
-                        running)
+                        running, /*is_patient=*/false)
       .has_value();
 }
 
@@ -363,6 +366,7 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
     Smooth(&work.flush_rate,
            PerSecond(flush.memtable_bytes, flush.result.micros));
   }
+  last_flush_nanos_ = config_.options.clock->MonotonicNanos();
   // Aborted: a column family was dropped meanwhile; the others are due again.
   if (!status.IsAborted()) failure_ = status;
   if (status.ok() || status.IsAborted()) {
@@ -377,21 +381,41 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
 
 // --- Compactions -----------------------------------------------------------
 
+std::optional<Compaction> Background::Pick(
+    bool is_patient, std::shared_ptr<ColumnFamily>* chosen) {
+  std::optional<Compaction> best;
+  for (const auto& family : config_.families->All()) {
+    if (!IsCompactionDue(*family)) continue;
+    auto picked =
+        PickCompaction(family->PinSuperVersion()->version, family->options(),
+                       WorkOf(*family).running, is_patient);
+    if (picked && (!best || picked->score > best->score)) {
+      best = std::move(picked);
+      *chosen = family;
+    }
+  }
+  return best;
+}
+
+// While more is being flushed, level 0 can wait for it.
+std::optional<Compaction> Background::AwaitCompaction(
+    std::shared_ptr<ColumnFamily>* chosen) {
+  while (!is_stopping_.load(std::memory_order_relaxed)) {
+    uint64_t idle = config_.options.clock->MonotonicNanos() - last_flush_nanos_;
+    bool is_patient = waiting_for_idle_ == 0 && idle < kPatienceNanos;
+    auto picked = Pick(is_patient, chosen);
+    if (picked || !is_patient || !Pick(/*is_patient=*/false, chosen)) {
+      return picked;
+    }
+    changed_.WaitFor(&mutex_, kPatienceNanos - idle);
+  }
+  return std::nullopt;
+}
+
 void Background::RunCompactionJob() {
   MutexLock lock(&mutex_);
   std::shared_ptr<ColumnFamily> chosen;
-  std::optional<Compaction> compaction;
-  if (!is_stopping_.load(std::memory_order_relaxed)) {
-    for (const auto& family : config_.families->All()) {
-      if (!IsCompactionDue(*family)) continue;
-      auto picked = PickCompaction(family->PinSuperVersion()->version,
-                                   family->options(), WorkOf(*family).running);
-      if (picked && (!compaction || picked->score > compaction->score)) {
-        compaction = std::move(picked);
-        chosen = family;
-      }
-    }
-  }
+  std::optional<Compaction> compaction = AwaitCompaction(&chosen);
   if (compaction) {
     WorkOf(*chosen).running.Add(*compaction);
     mutex_.Unlock();
@@ -643,6 +667,14 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
 
 Status Background::WaitUntilIdle() {
   MutexLock lock(&mutex_);
+  ++waiting_for_idle_;
+  changed_.NotifyAll();
+  Status s = WaitUntilIdleLocked();
+  --waiting_for_idle_;
+  return s;
+}
+
+Status Background::WaitUntilIdleLocked() {
   while (true) {
     if (is_stopping_.load(std::memory_order_relaxed)) {
       return Status::ShutdownInProgress("the DB is being closed");

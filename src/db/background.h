@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -157,6 +158,13 @@ class Background {
       REQUIRES(mutex_);
 
   void RunCompactionJob() EXCLUDES(mutex_);
+  // The most urgent compaction of all families, and whose it is.
+  std::optional<Compaction> Pick(bool is_patient,
+                                 std::shared_ptr<ColumnFamily>* chosen)
+      REQUIRES(mutex_);
+  std::optional<Compaction> AwaitCompaction(
+      std::shared_ptr<ColumnFamily>* chosen) REQUIRES(mutex_);
+  Status WaitUntilIdleLocked() REQUIRES(mutex_);
   Status RunOne(const std::shared_ptr<ColumnFamily>& family,
                 const Compaction& compaction) EXCLUDES(mutex_);
   Status MoveFiles(const std::shared_ptr<ColumnFamily>& family,
@@ -197,6 +205,8 @@ class Background {
   int flush_jobs_ GUARDED_BY(mutex_) = 0;  // Scheduled or running.
   int compaction_jobs_ GUARDED_BY(mutex_) = 0;
   int manual_compactions_ GUARDED_BY(mutex_) = 0;
+  int waiting_for_idle_ GUARDED_BY(mutex_) = 0;
+  uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   Status failure_ GUARDED_BY(mutex_);  // Of the last job, if it failed.
   uint64_t failures_ GUARDED_BY(mutex_) = 0;
   uint64_t retry_nanos_ GUARDED_BY(mutex_) = 0;
