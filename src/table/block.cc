@@ -274,14 +274,14 @@ bool BlockIterator::RestartKey(uint32_t restart, Slice* key) const {
   return true;
 }
 
-int BlockIterator::CompareStored(const Slice& key, const Slice& target) const {
-  uint64_t tag = ExtractTag(key);
-  if (overrides_sequence_) tag = PackTag(sequence_, TagType(tag));
-  return comparator_->Compare(ExtractUserKey(key), tag, ExtractUserKey(target),
-                              ExtractTag(target));
+int BlockIterator::CompareStored(const Slice& key, const Slice& user_key,
+                                 uint64_t tag) const {
+  uint64_t shown_tag = ExtractTag(key);
+  if (overrides_sequence_) shown_tag = PackTag(sequence_, TagType(shown_tag));
+  return comparator_->Compare(ExtractUserKey(key), shown_tag, user_key, tag);
 }
 
-void BlockIterator::Seek(const Slice& target) {
+void BlockIterator::Seek(const Slice& user_key, uint64_t tag) {
   PL_DCHECK(comparator_ != nullptr);
   if (entries_end_ == 0) {
     is_valid_ = false;
@@ -297,14 +297,16 @@ void BlockIterator::Seek(const Slice& target) {
       Damage();
       return;
     }
-    if (CompareStored(key, target) < 0) {
+    if (CompareStored(key, user_key, tag) < 0) {
       left = middle;
     } else {
       right = middle - 1;
     }
   }
   StartAtRestart(left);
-  while (ParseNext() && comparator_->Compare(key_.slice(), target) < 0) {
+  while (ParseNext() &&
+         comparator_->Compare(ExtractUserKey(key_.slice()),
+                              ExtractTag(key_.slice()), user_key, tag) < 0) {
   }
 }
 

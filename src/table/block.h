@@ -144,7 +144,10 @@ class BlockIterator {
   void SeekToFirst();
   void SeekToLast();
   // As those of InternalIterator. `target` must not be this iterator's key().
-  void Seek(const Slice& target);
+  void Seek(const Slice& target) {
+    Seek(ExtractUserKey(target), ExtractTag(target));
+  }
+  void Seek(const Slice& user_key, uint64_t tag);
   void SeekForPrev(const Slice& target);
   // Valid() must be true.
   void Next() { ParseNext(); }
@@ -178,7 +181,10 @@ class BlockIterator {
   void StartAtRestart(uint32_t restart);
   // The key of the entry at `restart`, as stored. False if it is malformed.
   bool RestartKey(uint32_t restart, Slice* key) const;
-  [[nodiscard]] int CompareStored(const Slice& key, const Slice& target) const;
+  // Negative, zero or positive: the stored key, as it is to be shown, is
+  // before, at or after the other one.
+  [[nodiscard]] int CompareStored(const Slice& key, const Slice& user_key,
+                                  uint64_t tag) const;
   // The last restart in front of the entry at `offset`, which is not 0.
   [[nodiscard]] uint32_t RestartBefore(uint32_t offset) const;
   // Moves to the last entry in front of `offset`, which is not 0, and keeps

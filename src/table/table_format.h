@@ -73,6 +73,8 @@ struct Footer {
   // Before kContextFormatVersion; then it is in the metaindex.
   BlockHandle index;
   uint32_t context_base = 0;  // From kContextFormatVersion on.
+
+  friend bool operator==(const Footer&, const Footer&) = default;
 };
 
 // The checksum of a block, without its context. `compression` is the byte
@@ -123,6 +125,8 @@ inline constexpr char kRangeTombstones[] = "rocksdb.range_del";
 inline constexpr char kFullFilter[] = "fullfilter.rocksdb.BuiltinBloomFilter";
 inline constexpr char kPartitionedFilter[] =
     "partitionedfilter.rocksdb.BuiltinBloomFilter";
+// What such a name begins with.
+inline constexpr char kUserDefinedIndex[] = "rocksdb.user_defined_index";
 
 }  // namespace metaindex
 
