@@ -361,9 +361,8 @@ void BlockIterator::MoveBefore(uint32_t offset) {
 
 // Without it Prev() would read half an interval again for each entry.
 void BlockIterator::Remember() {
-  // These do without: the key that was stored is gone, the place of the value
-  // depends on the entry before.
-  if (overrides_sequence_ || has_separated_values_) return;
+  // These do without: the place of a value depends on the entry before.
+  if (has_separated_values_) return;
   const Slice key = key_.slice();
   if (past_.size() >= kPastEntriesMax ||
       past_keys_.size() + key.size() > kPastKeyBytesMax) {
@@ -375,6 +374,7 @@ void BlockIterator::Remember() {
                    .key = key_.is_own() ? nullptr : key.data(),
                    .key_offset = past_keys_.size(),
                    .key_size = key.size(),
+                   .stored_tag = stored_tag_,
                    .value = value_});
   if (key_.is_own()) {
     past_keys_.insert(past_keys_.end(), key.begin(), key.end());
@@ -385,6 +385,7 @@ void BlockIterator::ShowPast() {
   const PastEntry& entry = past_.back();
   offset_ = entry.offset;
   next_offset_ = entry.next_offset;
+  stored_tag_ = entry.stored_tag;
   value_ = entry.value;
   key_.Refer(
       entry.key != nullptr ? entry.key : past_keys_.data() + entry.key_offset,

@@ -165,6 +165,7 @@ class BlockIterator {
     const char* key;  // In the block; null: at key_offset of past_keys_.
     size_t key_offset;
     size_t key_size;
+    uint64_t stored_tag;
     Slice value;
   };
   // Bounds of what is kept of them; a restart interval is mostly shorter.
