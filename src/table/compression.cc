@@ -245,8 +245,10 @@ uint64_t ExpansionOf(uint8_t type) {
   }
 }
 
-Status UncompressFramed(uint8_t type, const CompressionDictionary* dictionary,
-                        const Slice& stored, BlockBuffer* output) {
+Status UncompressFramed(
+    uint8_t type, [[maybe_unused]] const CompressionDictionary* dictionary,
+    [[maybe_unused]] const Slice& stored,
+    [[maybe_unused]] BlockBuffer* output) {
   switch (type) {
 #if defined(PACELINE_HAVE_LZ4)
     case kLZ4Compression:

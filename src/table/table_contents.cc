@@ -18,10 +18,9 @@ constexpr uint64_t kIndexBytesMin = uint64_t{1} << 20;
 // The same for the names in a metaindex.
 constexpr uint64_t kMetaindexExpansionMax = 64;
 
-// The values of property::kExternalVersion.
-constexpr uint32_t kNotExternal = 0;  // Not stored.
-constexpr uint32_t kExternalVersion1 = 1;
-constexpr uint32_t kExternalVersion2 = 2;
+// The values of property::kExternalVersion. 0 stands for none, and 1 has no
+// sequence number for all entries, either.
+constexpr uint32_t kExternalVersionWithSequence = 2;
 
 // The names of what compressed the blocks, from format_version 7 on.
 constexpr std::string_view kKnownManagers[] = {"", "BuiltinV2"};
@@ -201,7 +200,7 @@ Status Loader::CheckCompression() {
 
 Status Loader::LoadGlobalSequence() {
   const TableProperties& properties = table_->properties;
-  uint32_t version = kNotExternal;
+  uint32_t version = 0;
   uint64_t stored = 0;
   Status s =
       GetFixed32Property(properties, property::kExternalVersion, &version);
@@ -209,12 +208,12 @@ Status Loader::LoadGlobalSequence() {
     s = GetFixed64Property(properties, property::kGlobalSequence, &stored);
   }
   if (!s.ok()) return table_->file.At(properties_offset_, s);
-  if (version > kExternalVersion2) {
+  if (version > kExternalVersionWithSequence) {
     return table_->file.NotSupported(
         properties_offset_,
         "ingested table of version " + std::to_string(version));
   }
-  if (version != kExternalVersion2) {
+  if (version != kExternalVersionWithSequence) {
     if (!properties.raw.contains(property::kGlobalSequence)) return s;
     return table_->file.Corruption(
         properties_offset_,
