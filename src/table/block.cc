@@ -274,6 +274,23 @@ bool BlockIterator::RestartKey(uint32_t restart, Slice* key) const {
   return true;
 }
 
+bool BlockIterator::RestartsLeadToEntries() {
+  uint32_t restart = 0;
+  for (SeekToFirst(); is_valid_; Next()) {
+    if (restart == block_->restarts() ||
+        offset_ != block_->RestartOffset(restart)) {
+      continue;
+    }
+    Slice ignored;
+    if (!RestartKey(restart, &ignored)) break;
+    ++restart;
+  }
+  const bool is_good = !is_valid_ && !is_damaged_ &&
+                       (restart == block_->restarts() || entries_end_ == 0);
+  is_valid_ = false;
+  return is_good;
+}
+
 int BlockIterator::CompareStored(const Slice& key, const Slice& user_key,
                                  uint64_t tag) const {
   uint64_t shown_tag = ExtractTag(key);

@@ -153,6 +153,11 @@ class BlockIterator {
   void Next() { ParseNext(); }
   void Prev();
 
+  // True if every restart leads to an entry whose key is stored whole: only
+  // then do all moves find the same entries. Goes through all of them; not
+  // Valid() afterwards.
+  [[nodiscard]] bool RestartsLeadToEntries();
+
   // Valid() must be true; until the next move. A value stays with its block.
   [[nodiscard]] Slice key() const { return key_.slice(); }
   [[nodiscard]] Slice value() const { return value_; }

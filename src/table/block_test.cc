@@ -341,6 +341,29 @@ TEST_F(BlockTest, RestartsThatCannotBeAreRefused) {
   EXPECT_TRUE(Parse("\xff\xff\xff\x0f").status().IsCorruption());
 }
 
+TEST_F(BlockTest, RestartsThatLeadElsewhereAreNoticed) {
+  // Of twelve bytes each; the second shares the first byte of its key.
+  const std::string entries = "\0\x09\0"s + InternalKey("a", 1) +
+                              "\x01\x09\0"s + InternalKey("b", 1) +
+                              "\0\x09\0"s + InternalKey("c", 1);
+  const auto are_good = [&](const std::string& contents) {
+    const auto block = MustParse(contents);
+    BlockIterator it;
+    it.Init(block.get(), &comparator_);
+    return it.RestartsLeadToEntries();
+  };
+  EXPECT_TRUE(are_good(Raw(entries, {0})));
+  EXPECT_TRUE(are_good(Raw(entries, {0, 24})));
+  EXPECT_FALSE(are_good(Raw(entries, {0, 12})));
+  EXPECT_FALSE(are_good(Raw(entries, {0, 23})));
+  EXPECT_FALSE(are_good(Raw(entries, {0, 24, 30})));
+  EXPECT_TRUE(are_good(Build(NewModel(), 4)));
+  TestRandom random(TestSeed());
+  const Model model = RandomModel(&random, 20);
+  EXPECT_TRUE(are_good(Build(model, 4)));
+  EXPECT_TRUE(are_good(BuildSeparated(model, 4)));
+}
+
 TEST_F(BlockTest, MalformedEntriesEndAnIteration) {
   const std::string good = "\x00\x09\x01"s + InternalKey("a", 1) + "v";
   const std::string bad[] = {

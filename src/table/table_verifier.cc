@@ -79,6 +79,11 @@ class Verifier {
       if (!s.ok()) return s;
     }
     if (entry.is_damaged()) return blocks_.DamagedEntry(position);
+    if (!entry.RestartsLeadToEntries()) {
+      return table_.file.Corruption(
+          table_.index.handle(position).offset,
+          "the restarts do not lead to the entries of the block");
+    }
     return Status::OK();
   }
 
