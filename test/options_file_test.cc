@@ -110,6 +110,154 @@ TEST_F(OptionsFileTest, TheFileKeepsTheOptionsOfTheLastOpen) {
   }
 }
 
+TEST_F(OptionsFileTest, TheFileKeepsTheOptionsOfTheTree) {
+  for (const bool flag : {true, false}) {
+    BlockBasedTableOptions table;
+    table.checksum = flag ? kCRC32c : kxxHash64;
+    table.no_block_cache = flag;
+    table.block_size = flag ? 8192 : 16384;
+    table.block_restart_interval = flag ? 8 : 4;
+    if (flag) table.filter_policy.reset(NewBloomFilterPolicy(9.5));
+    options_.table_factory.reset(NewBlockBasedTableFactory(table));
+    options_.max_open_files = flag ? -1 : 100;
+    options_.max_background_jobs = flag ? 3 : 5;
+    options_.max_total_wal_size = flag ? 1 << 20 : 0;
+    options_.atomic_flush = flag;
+    options_.max_manifest_file_size = flag ? 1 << 20 : 1 << 21;
+    options_.avoid_flush_during_shutdown = flag;
+    options_.max_write_buffer_number = flag ? 4 : 3;
+    options_.compression = kNoCompression;
+    options_.bottommost_compression =
+        flag ? kDisableCompressionOption : kNoCompression;
+    options_.compression_opts.level = flag ? 7 : 2;
+    options_.level0_file_num_compaction_trigger = flag ? 3 : 5;
+    options_.level0_slowdown_writes_trigger = flag ? 11 : 12;
+    options_.level0_stop_writes_trigger = flag ? 21 : 22;
+    options_.target_file_size_base = flag ? 1 << 20 : 1 << 21;
+    options_.target_file_size_multiplier = flag ? 2 : 1;
+    options_.max_bytes_for_level_base = flag ? 1 << 22 : 1 << 23;
+    options_.max_bytes_for_level_multiplier = flag ? 8.5 : 10;
+    options_.level_compaction_dynamic_level_bytes = flag;
+    options_.max_compaction_bytes = flag ? 1 << 24 : 0;
+    options_.soft_pending_compaction_bytes_limit = flag ? 1 << 30 : 0;
+    options_.hard_pending_compaction_bytes_limit = flag ? 1 << 30 : 0;
+    options_.disable_auto_compactions = flag;
+    ASSERT_THAT(database_.Open(options_, directory_.path()), IsOk());
+    ASSERT_THAT(database_.Close(), IsOk());
+
+    DBOptions db;
+    std::vector<ColumnFamilyDescriptor> families;
+    ASSERT_THAT(LoadLatestOptions(directory_.path(), FileSystem::Default(), &db,
+                                  &families),
+                IsOk());
+    ASSERT_EQ(families.size(), 1u);
+    // The same options make the same text.
+    ASSERT_THAT(
+        database_.Open(Options(db, families[0].options), directory_.path()),
+        IsOk());
+    const Options loaded = database_->GetOptions();
+    ASSERT_THAT(database_.Close(), IsOk());
+    EXPECT_EQ(loaded.max_open_files, options_.max_open_files);
+    EXPECT_EQ(loaded.max_background_jobs, options_.max_background_jobs);
+    EXPECT_EQ(loaded.max_total_wal_size, options_.max_total_wal_size);
+    EXPECT_EQ(loaded.atomic_flush, flag);
+    EXPECT_EQ(loaded.max_manifest_file_size, options_.max_manifest_file_size);
+    EXPECT_EQ(loaded.avoid_flush_during_shutdown, flag);
+    EXPECT_EQ(loaded.max_write_buffer_number, options_.max_write_buffer_number);
+    EXPECT_EQ(loaded.compression, kNoCompression);
+    EXPECT_EQ(loaded.bottommost_compression, options_.bottommost_compression);
+    EXPECT_EQ(loaded.compression_opts.level, options_.compression_opts.level);
+    EXPECT_EQ(loaded.level0_file_num_compaction_trigger,
+              options_.level0_file_num_compaction_trigger);
+    EXPECT_EQ(loaded.level0_slowdown_writes_trigger,
+              options_.level0_slowdown_writes_trigger);
+    EXPECT_EQ(loaded.level0_stop_writes_trigger,
+              options_.level0_stop_writes_trigger);
+    EXPECT_EQ(loaded.target_file_size_base, options_.target_file_size_base);
+    EXPECT_EQ(loaded.target_file_size_multiplier,
+              options_.target_file_size_multiplier);
+    EXPECT_EQ(loaded.max_bytes_for_level_base,
+              options_.max_bytes_for_level_base);
+    EXPECT_EQ(loaded.max_bytes_for_level_multiplier,
+              options_.max_bytes_for_level_multiplier);
+    EXPECT_EQ(loaded.level_compaction_dynamic_level_bytes, flag);
+    EXPECT_EQ(loaded.max_compaction_bytes, options_.max_compaction_bytes);
+    EXPECT_EQ(loaded.soft_pending_compaction_bytes_limit,
+              options_.soft_pending_compaction_bytes_limit);
+    EXPECT_EQ(loaded.hard_pending_compaction_bytes_limit,
+              options_.hard_pending_compaction_bytes_limit);
+    EXPECT_EQ(loaded.disable_auto_compactions, flag);
+    const BlockBasedTableOptions& loaded_table =
+        loaded.table_factory->options();
+    EXPECT_EQ(loaded_table.checksum, table.checksum);
+    EXPECT_EQ(loaded_table.no_block_cache, flag);
+    EXPECT_EQ(loaded_table.block_size, table.block_size);
+    EXPECT_EQ(loaded_table.block_restart_interval,
+              table.block_restart_interval);
+    ASSERT_EQ(loaded_table.filter_policy != nullptr, flag);
+    if (flag) {
+      EXPECT_EQ(loaded_table.filter_policy->bits_per_key(), 9.5);
+    }
+  }
+}
+
+// In the forms of several versions of RocksDB, and with what Paceline has not.
+TEST_F(OptionsFileTest, OtherFormsAreReadAndWhatIsNotKnownIsPassedOver) {
+  WriteFileBytes(
+      directory_ / "OPTIONS-000007",
+      "[Version]\n  rocksdb_version=8.0.0\n"
+      "[DBOptions]\n  max_open_files=-1\n  from_the_future={a=1;b=2}\n"
+      "[CFOptions \"default\"]\n"
+      "  compression=kBZip2Compression\n"
+      "  bottommost_compression=kNoCompression\n"
+      "  compression_opts=-14:5:0:0:0:false\n"
+      "  max_bytes_for_level_multiplier=10.000000\n"
+      "  from_the_future=x\n"
+      "[TableOptions/BlockBasedTable \"default\"]\n"
+      "  checksum=kSomethingNew\n  block_size=1234\n"
+      "  filter_policy={id=bloomfilter:12:false;bits_per_key=12;}\n"
+      "[CFOptions \"b\"]\n"
+      "  compression_opts={enabled=false;level=4;strategy=0;}\n"
+      "[TableOptions/BlockBasedTable \"b\"]\n"
+      "  filter_policy=ribbonfilter:10:-1\n"
+      "[TableOptions/PlainTable \"b\"]\n  block_size=nonsense\n");
+  DBOptions db;
+  std::vector<ColumnFamilyDescriptor> families;
+  ASSERT_THAT(LoadLatestOptions(directory_.path(), FileSystem::Default(), &db,
+                                &families),
+              IsOk());
+  ASSERT_EQ(families.size(), 2u);
+  const ColumnFamilyOptions& first = families[0].options;
+  EXPECT_EQ(first.compression, DefaultCompression());
+  EXPECT_EQ(first.bottommost_compression, kNoCompression);
+  EXPECT_EQ(first.compression_opts.level, 5);
+  const BlockBasedTableOptions& table = first.table_factory->options();
+  EXPECT_EQ(table.checksum, kXXH3);
+  EXPECT_EQ(table.block_size, 1234u);
+  ASSERT_NE(table.filter_policy, nullptr);
+  EXPECT_EQ(table.filter_policy->bits_per_key(), 12);
+  EXPECT_EQ(families[1].options.compression_opts.level, 4);
+  EXPECT_EQ(families[1].options.table_factory->options().filter_policy,
+            nullptr);
+}
+
+TEST_F(OptionsFileTest, AValueThatDoesNotFitIsCorruption) {
+  for (const char* statement :
+       {"level0_stop_writes_trigger=many", "target_file_size_base=-1",
+        "disable_auto_compactions=perhaps", "compression_opts={level=high;}",
+        "max_bytes_for_level_multiplier=1.5x"}) {
+    WriteFileBytes(
+        directory_ / "OPTIONS-000007",
+        std::string("[CFOptions \"default\"]\n  ") + statement + "\n");
+    DBOptions db;
+    std::vector<ColumnFamilyDescriptor> families;
+    const Status status = LoadLatestOptions(
+        directory_.path(), FileSystem::Default(), &db, &families);
+    EXPECT_THAT(status, HasCode(Status::kCorruption)) << statement;
+    EXPECT_THAT(status, Mentions("line 2")) << statement;
+  }
+}
+
 TEST_F(OptionsFileTest, EachFamilyHasItsSection) {
   ASSERT_THAT(database_.Open(options_, directory_.path()), IsOk());
   ColumnFamilyOptions family_options;

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "paceline/slice.h"
 
 namespace paceline {
@@ -21,6 +23,13 @@ class Comparator {
   // Stored in the MANIFEST; a database only opens with a comparator of the
   // same name. Change the name when the order changes.
   [[nodiscard]] virtual const char* Name() const = 0;
+
+  // If `*start` is before `limit`, may make it a shorter key that is at or
+  // after the old `*start` and before `limit`.
+  virtual void FindShortestSeparator(std::string* /*start*/,
+                                     const Slice& /*limit*/) const {}
+  // May make `*key` a shorter key that is at or after the old one.
+  virtual void FindShortSuccessor(std::string* /*key*/) const {}
 };
 
 // Unsigned lexicographic order ("leveldb.BytewiseComparator"); the default.

@@ -792,6 +792,7 @@ Background::Activity Background::activity(const ColumnFamily& family) const {
     if (work.is_flushing) ++activity.flushes;
     activity.compactions += static_cast<int>(work.running.size());
   }
+  activity.failures = failures_;
   activity.flush_due = IsFlushDue(family);
   activity.compaction_due = IsCompactionDue(family);
   return activity;

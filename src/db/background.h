@@ -93,9 +93,11 @@ class Background {
 
   [[nodiscard]] FamilyStats StatsOf(uint32_t family_id) const EXCLUDES(mutex_);
   void AddMetrics(Metrics* metrics) const EXCLUDES(mutex_);
+  // What runs in the whole database, and what is due in one family.
   struct Activity {
     int flushes = 0;
     int compactions = 0;
+    uint64_t failures = 0;  // Since the open.
     bool flush_due = false;
     bool compaction_due = false;
   };

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "paceline/db.h"
@@ -126,14 +128,16 @@ class DBImpl final : public DB {
   // Writes all that `families` have in memory to tables.
   Status FlushFamilies(const ColumnFamilySet::Families& families, bool waits);
   void RemoveObsoleteWals();
-  bool GetTextProperty(const ColumnFamily& family, std::string_view name,
-                       std::string* value) const;
   Status ReadOnlyError() const;
   // Builds a batch of one entry with `add` and commits it.
   template <typename AddEntry>
   Status WriteOne(const WriteOptions& options, AddEntry add);
   void WriteOptionsFile();
-  std::string StatsText() const;
+  // See properties.cc.
+  std::optional<uint64_t> IntPropertyOfDb(std::string_view name) const;
+  std::optional<std::string> TextProperty(const ColumnFamily& family,
+                                          std::string_view name) const;
+  [[nodiscard]] std::string StatsText() const;
 
   const DBOptions options_;
   const std::string directory_;

@@ -18,7 +18,8 @@ std::string OptionsToText(const DBOptions& db_options,
 
 // The reverse. Sets what the text names in `*db_options`, and makes one
 // descriptor for each column family section. Corruption, with the line, if the
-// text does not parse; names that are not known are passed over. `path` is for
+// text does not parse. Names that are not known are passed over, and so are
+// values that Paceline does not have, such as a way to compress. `path` is for
 // messages.
 Status ParseOptionsText(const std::string& text, const std::string& path,
                         DBOptions* db_options,

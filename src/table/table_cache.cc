@@ -57,6 +57,13 @@ StatusOr<std::shared_ptr<const TableReader>> TableCache::Find(
   return *std::move(opened);
 }
 
+std::shared_ptr<const TableReader> TableCache::FindOpen(
+    uint64_t file_number) const {
+  MutexLock lock(&mutex_);
+  auto found = by_number_.find(file_number);
+  return found == by_number_.end() ? nullptr : found->second->reader;
+}
+
 void TableCache::Evict(uint64_t file_number) {
   Entries evicted;
   MutexLock lock(&mutex_);

@@ -34,6 +34,9 @@ class TableCache {
   StatusOr<std::shared_ptr<const TableReader>> Find(
       const FileMetaData& file, const TableReaderOptions& options)
       EXCLUDES(mutex_);
+  // The table if it is kept, else null.
+  [[nodiscard]] std::shared_ptr<const TableReader> FindOpen(
+      uint64_t file_number) const EXCLUDES(mutex_);
   // The table is gone.
   void Evict(uint64_t file_number) EXCLUDES(mutex_);
 
@@ -48,7 +51,7 @@ class TableCache {
   const std::string directory_;
   const int open_files_max_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Entries entries_ GUARDED_BY(mutex_);  // Used last first.
   std::unordered_map<uint64_t, Entries::iterator> by_number_ GUARDED_BY(mutex_);
 };

@@ -147,9 +147,11 @@ void ColumnFamily::Install(
   }
   SuperVersion next = *previous;
   next.version = std::move(version);
+  std::erase_if(flushed_, [](const auto& old) { return old.expired(); });
   for (const auto& memtable : flushed) {
     size_t erased = std::erase(next.sealed_memtables, memtable);
     PL_CHECK(erased == 1);
+    flushed_.push_back(memtable);
   }
   InstallLocked(std::move(next));
 }
@@ -159,6 +161,18 @@ uint64_t ColumnFamily::OldestNeededWal() const {
   const auto& sealed = super_version_->sealed_memtables;
   return sealed.empty() ? super_version_->mutable_memtable->first_wal()
                         : sealed.back()->first_wal();
+}
+
+uint64_t ColumnFamily::FlushedMemTableBytes() const {
+  // Let go of behind the lock: these may be the last references.
+  std::vector<std::shared_ptr<const MemTable>> held;
+  uint64_t bytes = 0;
+  MutexLock lock(&install_mutex_);
+  for (const auto& memtable : flushed_) {
+    held.push_back(memtable.lock());
+    if (held.back() != nullptr) bytes += held.back()->MemoryUsage();
+  }
+  return bytes;
 }
 
 void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) {

@@ -107,6 +107,8 @@ class ColumnFamily {
 
   // The oldest WAL that holds entries of it that are in no table.
   [[nodiscard]] uint64_t OldestNeededWal() const EXCLUDES(install_mutex_);
+  // Memory of flushed memtables that somebody still reads.
+  [[nodiscard]] uint64_t FlushedMemTableBytes() const EXCLUDES(install_mutex_);
 
  private:
   // Readers are spread over slots by thread. A slot holds a pin that its
@@ -129,6 +131,8 @@ class ColumnFamily {
 
   mutable Mutex install_mutex_;
   std::shared_ptr<const SuperVersion> super_version_ GUARDED_BY(install_mutex_);
+  std::vector<std::weak_ptr<const MemTable>> flushed_
+      GUARDED_BY(install_mutex_);
   // Changed under the mutex. Release and acquire: who sees the number of a
   // SuperVersion sees everything that was published before it.
   Atomic<uint64_t> super_version_number_ = 0;

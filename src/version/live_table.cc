@@ -20,10 +20,25 @@ std::vector<uint64_t> UnusedTables::Take() {
   return std::exchange(numbers_, {});
 }
 
+LiveTable::LiveTable(std::shared_ptr<const FileMetaData> metadata,
+                     std::shared_ptr<const TableContext> context)
+    : metadata_(std::move(metadata)), context_(std::move(context)) {
+  context_->live_bytes->fetch_add(size(), std::memory_order_relaxed);
+}
+
 LiveTable::~LiveTable() {
+  context_->live_bytes->fetch_sub(size(), std::memory_order_relaxed);
   if (!is_obsolete_.load(std::memory_order_relaxed)) return;
   context_->tables->Evict(number());
   context_->unused->Add(number());
+}
+
+size_t LiveTable::ReaderMemory() const {
+  const TableReader* reader = kept_.load(std::memory_order_acquire);
+  if (reader != nullptr) return reader->MemoryUsage();
+  if (!context_->tables->is_bounded()) return 0;
+  auto found = context_->tables->FindOpen(number());
+  return found == nullptr ? 0 : found->MemoryUsage();
 }
 
 StatusOr<LiveTable::Open> LiveTable::OpenTable() const {

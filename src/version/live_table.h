@@ -43,6 +43,9 @@ struct TableContext {
   std::shared_ptr<TableCache> tables;
   std::shared_ptr<BlockCache> block_cache;  // Null: blocks are not kept.
   std::shared_ptr<UnusedTables> unused;
+  // Of all LiveTables there are. Relaxed: a statistic.
+  std::shared_ptr<Atomic<uint64_t>> live_bytes =
+      std::make_shared<Atomic<uint64_t>>(0);
 
   [[nodiscard]] TableReaderOptions reader_options() const {
     return {.comparator = &comparator,
@@ -63,8 +66,7 @@ class LiveTable {
   };
 
   LiveTable(std::shared_ptr<const FileMetaData> metadata,
-            std::shared_ptr<const TableContext> context)
-      : metadata_(std::move(metadata)), context_(std::move(context)) {}
+            std::shared_ptr<const TableContext> context);
   // Reports the file as unused if it is obsolete.
   ~LiveTable();
   LiveTable(const LiveTable&) = delete;
@@ -85,6 +87,10 @@ class LiveTable {
     if (reader != nullptr) return Open{reader, nullptr};
     return OpenTable();
   }
+
+  // What the table takes in memory besides cached blocks; 0 if it is not open.
+  // Bytes.
+  [[nodiscard]] size_t ReaderMemory() const;
 
   // False only if it is known that the table has no range tombstones, which it
   // is once the table was opened.
