@@ -190,12 +190,16 @@ std::vector<VersionEdit> ManifestState::ToEdits() const {
   }
   edits.push_back(std::move(whole));
   for (const auto& [id, family] : families) {
+    VersionEdit added;
+    added.family_id = id;
+    if (id != 0) added.added_family = family.name;
+    if (!family.comparator_name.empty()) {
+      added.comparator_name = family.comparator_name;
+    }
+    edits.push_back(std::move(added));
+    // RocksDB passes over the tables in an edit that adds a family.
     VersionEdit edit;
     edit.family_id = id;
-    if (id != 0) edit.added_family = family.name;
-    if (!family.comparator_name.empty()) {
-      edit.comparator_name = family.comparator_name;
-    }
     edit.log_number = family.log_number;
     for (const auto& [number, file] : family.files) {
       edit.added_files.push_back({file.level, *file.metadata});
