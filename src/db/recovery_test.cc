@@ -324,13 +324,70 @@ TEST_F(RecoveryTest, AFailedReadFailsTheRecoveryInEveryMode) {
   }
 }
 
-TEST_F(RecoveryTest, SstFilesAreNotSupportedYet) {
-  EXPECT_TRUE(CheckSupported(state_).ok());
-  AddFamily(1, "has tables", 0);
-  state_.families[1].files.insert({0, 9});
-  const Status s = CheckSupported(state_);
-  EXPECT_TRUE(s.IsNotSupported());
-  EXPECT_THAT(s.ToString(), HasSubstr("has tables"));
+// ---- Tables with newer data.
+
+// What a flush of everything up to `log_number` leaves behind.
+class RecoveryOfTablesTest : public RecoveryTest {
+ protected:
+  void Flush(uint32_t family_id, uint64_t log_number) {
+    ManifestState::Family& family = state_.families.at(family_id);
+    family.log_number = log_number;
+    family.files[9] = {0, std::make_shared<const FileMetaData>()};
+  }
+  // WAL 5 ends too soon; WAL 6 does not go on where it ends.
+  void WriteDamagedWals() {
+    WriteWal(5, {Record(1, {"a"}), Record(2, {"lost"})});
+    Tear(5, 1);
+    WriteWal(6, {Record(3, {"c"})});
+  }
+};
+
+TEST_F(RecoveryOfTablesTest, APointInTimeBeforeATablesDataIsRefused) {
+  AddFamily(1, "has newer tables", 0);
+  WriteDamagedWals();
+  EXPECT_TRUE(Replay(kPointInTime).ok());
+  Flush(1, 6);
+  const Status s = Replay(kPointInTime).status();
+  EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+  EXPECT_THAT(s.ToString(), HasSubstr("has newer tables"));
+  EXPECT_THAT(s.ToString(), HasSubstr("WAL 5"));
+}
+
+TEST_F(RecoveryOfTablesTest, TablesOfTheDamagedWalAndOlderOnesAreNoObstacle) {
+  AddFamily(1, "one", 0);
+  WriteDamagedWals();
+  Flush(1, 5);
+  ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1"));
+}
+
+// It was flushed when it had nothing: there is no newer data to contradict.
+TEST_F(RecoveryOfTablesTest, AFamilyWithoutTablesIsNoObstacle) {
+  AddFamily(1, "one", 6);
+  WriteDamagedWals();
+  ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1"));
+}
+
+TEST_F(RecoveryOfTablesTest, TheOtherTolerantModesAcceptNewerTables) {
+  AddFamily(1, "one", 0);
+  WriteDamagedWals();
+  Flush(1, 6);
+  for (WALRecoveryMode mode : {kTolerate, kSkip}) {
+    ReplayGood(mode);
+    EXPECT_THAT(Entries(), ElementsAre("a@1", "c@3"));
+  }
+}
+
+// The tear was there at an earlier recovery, which went on from it.
+TEST_F(RecoveryOfTablesTest, NewerTablesAreFineWhereTheSequenceGoesOn) {
+  AddFamily(1, "one", 0);
+  WriteWal(5, {Record(1, {"a"}), Record(2, {"lost"})});
+  Tear(5, 1);
+  WriteWal(6, {Record(2, {"b"})});
+  Flush(1, 6);
+  ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2"));
 }
 
 }  // namespace

@@ -46,11 +46,19 @@ VersionEdit LogNumber(uint32_t id, uint64_t log_number) {
     edit->log_number = log_number;
   });
 }
-VersionEdit Files(std::vector<VersionEdit::TableFile> deleted,
-                  std::vector<VersionEdit::TableFile> added) {
+VersionEdit Files(std::vector<VersionEdit::DeletedFile> deleted,
+                  const std::vector<std::pair<int, uint64_t>>& added) {
   return Edit([&](VersionEdit* edit) {
     edit->deleted_files = std::move(deleted);
-    edit->added_files = std::move(added);
+    for (const auto& [level, number] : added) {
+      VersionEdit::AddedFile file;
+      file.level = level;
+      file.file.number = number;
+      file.file.size = 100 * number;
+      file.file.smallest = "smallest12345678";
+      file.file.largest = "smallest1234567" + std::to_string(number);
+      edit->added_files.push_back(file);
+    }
   });
 }
 // The three fields that a MANIFEST must have.
@@ -157,7 +165,11 @@ TEST_F(ManifestStateTest, TheFirstLiveLogIsNeededByTheFamilyFurthestBehind) {
 TEST_F(ManifestStateTest, WithinAnEditFilesAreDeletedBeforeTheyAreAdded) {
   Apply(Files({}, {{0, 7}, {0, 8}}));
   Apply(Files({{0, 7}}, {{1, 7}}));
-  EXPECT_THAT(state_.families.at(0).files, ElementsAre(Pair(0, 8), Pair(1, 7)));
+  const auto& files = state_.families.at(0).files;
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files.at(7).level, 1);
+  EXPECT_EQ(files.at(8).level, 0);
+  EXPECT_EQ(files.at(7).metadata->size, 700u);
 }
 
 TEST_F(ManifestStateTest, FilesThatContradictTheStateAreRefused) {
@@ -184,6 +196,10 @@ TEST_F(ManifestStateTest, ItsEditsMakeTheSameStateAgain) {
   Apply(AddFamily(5, "five"));
   Apply(DropFamily(5));
   Apply(LogNumber(2, 11));
+  VersionEdit files = Files({}, {{0, 7}, {6, 8}});
+  files.family_id = 2;
+  files.added_files[1].file.epoch_number = 3;
+  Apply(files);
   Apply(Edit([](VersionEdit* edit) {
     edit->comparator_name = "order";
     edit->min_log_number_to_keep = 3;
@@ -203,6 +219,33 @@ TEST_F(ManifestStateTest, ItsEditsMakeTheSameStateAgain) {
   EXPECT_EQ(again.families.at(0).log_number, 4u);
   EXPECT_EQ(again.families.at(2).name, "two");
   EXPECT_EQ(again.families.at(2).log_number, 11u);
+  EXPECT_TRUE(again.families.at(0).files.empty());
+  const auto& found = again.families.at(2).files;
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found.at(7).level, 0);
+  EXPECT_EQ(found.at(7).metadata->largest, "smallest12345677");
+  EXPECT_EQ(found.at(8).level, 6);
+  EXPECT_EQ(found.at(8).metadata->epoch_number, 3u);
+}
+
+// RocksDB passes over the tables of one that does both.
+TEST_F(ManifestStateTest, NoneOfItsEditsAddsAFamilyAndATable) {
+  Apply(AddFamily(2, "two"));
+  VersionEdit files = Files({}, {{0, 7}});
+  files.family_id = 2;
+  Apply(files);
+  for (const VersionEdit& edit : state_.ToEdits()) {
+    EXPECT_TRUE(!edit.added_family || edit.added_files.empty());
+  }
+}
+
+TEST_F(ManifestStateTest, TheMarkOfACleanEndHoldsUntilTheNextEdit) {
+  Apply(Required());
+  EXPECT_FALSE(state_.is_closed_cleanly);
+  Apply(Edit([](VersionEdit* edit) { edit->is_closed_cleanly = true; }));
+  EXPECT_TRUE(state_.is_closed_cleanly);
+  Apply(VersionEdit());
+  EXPECT_FALSE(state_.is_closed_cleanly);
 }
 
 // ---- CURRENT and the MANIFEST.
