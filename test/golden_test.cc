@@ -1,8 +1,11 @@
 // Opens databases that RocksDB wrote, whole and damaged ones, in each recovery
 // mode, and compares what is found with testdata/golden/expected.txt.
+//
+// PACELINE_GOLDEN names another directory of such databases.
 
 #include "test/support/golden.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -18,7 +21,10 @@
 namespace paceline {
 namespace {
 
-constexpr const char* kGoldenDirectory = PACELINE_GOLDEN_DIRECTORY;
+std::string GoldenDirectory() {
+  const char* directory = std::getenv("PACELINE_GOLDEN");
+  return directory != nullptr ? directory : PACELINE_GOLDEN_DIRECTORY;
+}
 
 Options GoldenOptions(WALRecoveryMode mode) {
   Options options;
@@ -36,8 +42,15 @@ size_t EntriesOf(const Contents& contents) {
 class GoldenTest : public testing::TestWithParam<GoldenCase> {
  protected:
   GoldenTest()
-      : directory_(UnpackGolden(kGoldenDirectory, GetParam().database,
+      : directory_(UnpackGolden(GoldenDirectory(), GetParam().database,
                                 root_.path())) {}
+
+  // The one database that has families of different orders.
+  static void SetOrders(TestDatabase* database) {
+    if (GetParam().database != "reverse_comparator") return;
+    database->SetComparator(kDefaultColumnFamilyName,
+                            ReverseBytewiseComparator());
+  }
 
   // True if the open failed, as it had to or may.
   static bool IsExpectedFailure(const Status& status) {
@@ -55,6 +68,7 @@ class GoldenTest : public testing::TestWithParam<GoldenCase> {
 TEST_P(GoldenTest, ReadingFindsWhatRocksDBFindsAndChangesNothing) {
   const auto files = ReadDirectory(directory_);
   TestDatabase database;
+  SetOrders(&database);
   const Status status = database.OpenForReadOnly(options_, directory_);
   if (!IsExpectedFailure(status)) {
     ASSERT_THAT(status, IsOk());
@@ -68,6 +82,7 @@ TEST_P(GoldenTest, ReadingFindsWhatRocksDBFindsAndChangesNothing) {
 
 TEST_P(GoldenTest, ReadingEachKeyFindsWhatTheScanFinds) {
   TestDatabase database;
+  SetOrders(&database);
   const Status status = database.OpenForReadOnly(options_, directory_);
   if (IsExpectedFailure(status)) return;
   ASSERT_THAT(status, IsOk());
@@ -85,6 +100,7 @@ TEST_P(GoldenTest, AFailedOpenLeavesTheDatabaseAsItWas) {
   if (!GetParam().is_error) return;
   const auto before = ReadDirectory(directory_);
   TestDatabase database;
+  SetOrders(&database);
   EXPECT_THAT(database.Open(options_, directory_),
               HasCode(Status::kCorruption));
   const auto after = ReadDirectory(directory_);
@@ -100,6 +116,7 @@ TEST_P(GoldenTest, WhatARecoveryFoundAndLaterWritesStayInEveryMode) {
   Contents contents;
   {
     TestDatabase database;
+    SetOrders(&database);
     const Status status = database.Open(options_, directory_);
     if (IsExpectedFailure(status)) return;
     ASSERT_THAT(status, IsOk());
@@ -113,6 +130,7 @@ TEST_P(GoldenTest, WhatARecoveryFoundAndLaterWritesStayInEveryMode) {
     for (const std::string& directory : {directory_, root_ / "killed"}) {
       SCOPED_TRACE(directory + " in mode " + mode.name);
       TestDatabase database;
+      SetOrders(&database);
       // A killed process leaves zeros behind its last record, never damage.
       ASSERT_THAT(database.OpenForReadOnly(GoldenOptions(mode.mode), directory),
                   IsOk());
@@ -121,10 +139,39 @@ TEST_P(GoldenTest, WhatARecoveryFoundAndLaterWritesStayInEveryMode) {
   }
 }
 
+TEST_P(GoldenTest, CompactingAndReopeningChangesNoEntry) {
+  Options options = options_;
+  // Many output files.
+  options.target_file_size_base = uint64_t{8} << 10;
+  options.compression = kLZ4Compression;
+  for (const auto bottommost :
+       {BottommostLevelCompaction::kSkip, BottommostLevelCompaction::kForce}) {
+    TestDatabase database;
+    SetOrders(&database);
+    const Status status = database.Open(options, directory_);
+    if (IsExpectedFailure(status)) return;
+    ASSERT_THAT(status, IsOk());
+    EXPECT_EQ(Sha256(CanonicalDump(database.ReadAll())), GetParam().sha256);
+    for (const std::string& name : database.FamilyNames()) {
+      ASSERT_THAT(
+          database->CompactRange({.bottommost_level_compaction = bottommost},
+                                 database.Family(name), nullptr, nullptr),
+          IsOk());
+    }
+    EXPECT_EQ(Sha256(CanonicalDump(database.ReadAll())), GetParam().sha256);
+  }
+  TestDatabase database;
+  SetOrders(&database);
+  ASSERT_THAT(database.OpenForReadOnly(options_, directory_), IsOk());
+  EXPECT_EQ(Sha256(CanonicalDump(database.ReadAll())), GetParam().sha256);
+  EXPECT_THAT(database->VerifyChecksum({}), IsOk());
+}
+
 // What was set aside because of the damage belongs to the database.
 TEST_P(GoldenTest, DestroyRemovesTheDatabaseAndWhatARecoverySetAside) {
   {
     TestDatabase database;
+    SetOrders(&database);
     const Status status = database.Open(options_, directory_);
     if (IsExpectedFailure(status)) return;
     ASSERT_THAT(status, IsOk());
@@ -134,7 +181,7 @@ TEST_P(GoldenTest, DestroyRemovesTheDatabaseAndWhatARecoverySetAside) {
 }
 
 INSTANTIATE_TEST_SUITE_P(RocksDB, GoldenTest,
-                         testing::ValuesIn(ReadGoldenCases(kGoldenDirectory)),
+                         testing::ValuesIn(ReadGoldenCases(GoldenDirectory())),
                          [](const auto& parameter) {
                            return parameter.param.database + "_in_mode_" +
                                   parameter.param.mode_name;

@@ -82,6 +82,13 @@ Status TestDatabase::OpenForReadOnly(const Options& options,
   return OpenEither(true, options, directory, {});
 }
 
+ColumnFamilyOptions TestDatabase::OptionsOf(const std::string& family) const {
+  ColumnFamilyOptions options = family_options_;
+  const auto own = comparators_.find(family);
+  if (own != comparators_.end()) options.comparator = own->second;
+  return options;
+}
+
 Status TestDatabase::OpenEither(bool read_only, const Options& options,
                                 const std::string& directory,
                                 const std::vector<std::string>& more_families) {
@@ -99,7 +106,7 @@ Status TestDatabase::OpenEither(bool read_only, const Options& options,
   family_options_ = options;
   std::vector<ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
-    descriptors.emplace_back(name, family_options_);
+    descriptors.emplace_back(name, OptionsOf(name));
   }
   std::vector<ColumnFamilyHandle*> handles;
   const Status status =
@@ -136,7 +143,7 @@ std::vector<std::string> TestDatabase::FamilyNames() const {
 
 Status TestDatabase::CreateFamily(const std::string& name) {
   ColumnFamilyHandle* handle = nullptr;
-  Status status = db_->CreateColumnFamily(family_options_, name, &handle);
+  Status status = db_->CreateColumnFamily(OptionsOf(name), name, &handle);
   if (status.ok()) families_[name].reset(handle);
   return status;
 }

@@ -45,7 +45,8 @@ MATCHER_P(Mentions, text, "") {
   return arg.ToString().find(text) != std::string::npos;
 }
 
-// Every column family is opened with the options of the default one.
+// Every column family is opened with the options of the default one, but for
+// what SetComparator() says.
 // Thread-compatible; the DB inside is as thread-safe as ever.
 class TestDatabase {
  public:
@@ -54,6 +55,11 @@ class TestDatabase {
   ~TestDatabase();
   TestDatabase(const TestDatabase&) = delete;
   TestDatabase& operator=(const TestDatabase&) = delete;
+
+  // The family of this name has an order of its own from the next open on.
+  void SetComparator(const std::string& family, const Comparator* comparator) {
+    comparators_[family] = comparator;
+  }
 
   // Opens the database with the column families that it has and those in
   // `more_families` (see create_missing_column_families). It must be closed.
@@ -84,7 +90,11 @@ class TestDatabase {
                     const std::string& directory,
                     const std::vector<std::string>& more_families);
 
+  // The options that a family is opened with.
+  [[nodiscard]] ColumnFamilyOptions OptionsOf(const std::string& family) const;
+
   ColumnFamilyOptions family_options_;
+  std::map<std::string, const Comparator*> comparators_;
   std::unique_ptr<DB> db_;
   std::map<std::string, std::unique_ptr<ColumnFamilyHandle>> families_;
 };
