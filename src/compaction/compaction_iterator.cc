@@ -113,7 +113,8 @@ bool CompactionIterator::TakeEntry() {
   }
   key_ = internal_key;
   value_ = input_->value();
-  if (is_last_word && TagType(tag) == ValueType::kValue && sequence != 0) {
+  if (is_last_word && TagType(tag) == ValueType::kValue && sequence != 0 &&
+      !HasTombstone(user_key)) {
     zeroed_key_.clear();
     AppendInternalKey(&zeroed_key_, user_key, 0, ValueType::kValue);
     key_ = zeroed_key_;
@@ -158,7 +159,8 @@ void CompactionIterator::TakeMerge(uint64_t newest_tag) {
     if (MergeFully(config_, current_, has_base ? &base_slice : nullptr, slices,
                    &merged)) {
       bool is_last_word = stripe == 0 && IsBottommost();
-      SequenceNumber sequence = is_last_word ? 0 : TagSequence(newest_tag);
+      SequenceNumber sequence =
+          is_last_word && !HasTombstone(current_) ? 0 : TagSequence(newest_tag);
       Queue(PackTag(sequence, ValueType::kValue), merged);
       return;
     }
@@ -244,6 +246,12 @@ bool CompactionIterator::IsCovered(const Slice& user_key,
                            ? config_.snapshots[stripe]
                            : kMaxSequenceNumber;
   return sequence < config_.tombstones->CoveringSequence(user_key, end);
+}
+
+bool CompactionIterator::HasTombstone(const Slice& user_key) const {
+  return config_.tombstones != nullptr &&
+         config_.tombstones->CoveringSequence(user_key, kMaxSequenceNumber) !=
+             0;
 }
 
 bool CompactionIterator::IsBottommost() {

@@ -23,7 +23,9 @@ namespace paceline {
 //
 // In the oldest stripe, and where no older version of a key can be anywhere
 // else, deletions go too, merge operands become values, and values lose their
-// sequence number. A SingleDelete goes together with the value below it, and
+// sequence number, unless they are in the range of a tombstone: one that is
+// older than a value and is kept, for what it covers elsewhere, must not cover
+// the value. A SingleDelete goes together with the value below it, and
 // stays until it has met it or the deepest level.
 //
 // Thread-compatible.
@@ -76,6 +78,8 @@ class CompactionIterator {
   [[nodiscard]] size_t StripeOf(SequenceNumber sequence) const;
   [[nodiscard]] bool IsCovered(const Slice& user_key,
                                SequenceNumber sequence) const;
+  // Whether there is a tombstone, of any age, over the key.
+  [[nodiscard]] bool HasTombstone(const Slice& user_key) const;
   [[nodiscard]] bool IsBottommost();
   void Queue(uint64_t tag, const Slice& value);
 
