@@ -55,8 +55,7 @@ LevelTargets StaticTargets(const ColumnFamilyOptions& options) {
 LevelTargets DynamicTargets(const Version& version,
                             const ColumnFamilyOptions& options) {
   LevelTargets targets;
-  targets.bytes.fill(kNoTarget);
-  targets.base_level = kLevels - 1;
+  targets.bytes.back() = kNoTarget;
   int first_used = 1;
   while (first_used < kLevels && version.files(first_used).empty()) {
     ++first_used;
@@ -74,13 +73,15 @@ LevelTargets DynamicTargets(const Version& version,
     steps =
         std::clamp(static_cast<int>(std::ceil(exact - 1e-9)), 1, kLevels - 2);
   }
-  targets.base_level = kLevels - 1 - steps;
+  int first_wanted = kLevels - 1 - steps;
   double factor = steps == 0 ? 1 : std::pow(ratio, 1.0 / steps);
-  for (int level = targets.base_level; level + 1 < kLevels; ++level) {
-    targets.bytes[static_cast<size_t>(level)] = Times(
-        options.max_bytes_for_level_base,
-        std::pow(factor, static_cast<double>(level - targets.base_level)));
+  for (int level = first_wanted; level + 1 < kLevels; ++level) {
+    targets.bytes[static_cast<size_t>(level)] =
+        Times(options.max_bytes_for_level_base,
+              std::pow(factor, static_cast<double>(level - first_wanted)));
   }
+  // Nothing may sink below older data.
+  targets.base_level = std::min(first_wanted, first_used);
   return targets;
 }
 
@@ -380,9 +381,9 @@ double CompactionScore(const Version& version,
     // Few large files are no reason by themselves.
     return by_files < 1 ? by_files : std::max(by_files, by_bytes);
   }
-  // Levels above the base level are emptied.
-  if (level < targets.base_level) return bytes > 0 ? 2 : 0;
-  return bytes / static_cast<double>(targets.bytes[static_cast<size_t>(level)]);
+  uint64_t target = targets.bytes[static_cast<size_t>(level)];
+  if (target == 0) return bytes > 0 ? 2 : 0;
+  return bytes / static_cast<double>(target);
 }
 
 uint64_t PendingCompactionBytes(const Version& version,
@@ -397,9 +398,7 @@ uint64_t PendingCompactionBytes(const Version& version,
     pending = from_above + version.LevelBytes(targets.base_level);
   }
   for (int level = 1; level + 1 < kLevels; ++level) {
-    uint64_t target = level < targets.base_level
-                          ? 0
-                          : targets.bytes[static_cast<size_t>(level)];
+    uint64_t target = targets.bytes[static_cast<size_t>(level)];
     uint64_t bytes = version.LevelBytes(level);
     if (level >= targets.base_level) bytes += from_above;
     if (bytes <= target) {

@@ -15,10 +15,11 @@
 
 namespace paceline {
 
-// What every level should hold at most, in bytes.
+// What every level should hold at most, in bytes. With dynamic levels, the
+// upper ones are not used: what they have, of the time when they were, is
+// merged into the next one.
 struct LevelTargets {
-  // The level that level 0 is merged into. With dynamic levels, those above it
-  // are not used.
+  // The level that level 0 is merged into. Those above it have no files.
   int base_level = 1;
   std::array<uint64_t, kLevels> bytes{};
 };
