@@ -18,6 +18,9 @@ constexpr uint64_t kRetryNanosMax = 5'000'000'000;
 // Without a flush for so long, no more files of level 0 are to be expected.
 constexpr uint64_t kPatienceNanos = 1'000'000'000;
 
+// As an output level: the one that level 0 is merged into.
+constexpr int kBaseLevel = -1;
+
 bool IsDamage(const Status& s) {
   return s.IsCorruption() || s.IsNotSupported();
 }
@@ -558,9 +561,7 @@ Status Background::CompactRange(const CompactRangeOptions& options,
                                 const std::shared_ptr<ColumnFamily>& family,
                                 const Slice* begin, const Slice* end) {
   auto current = [&family] { return family->PinSuperVersion()->version; };
-  int base_level =
-      ComputeLevelTargets(*current(), family->options()).base_level;
-  Status s = CompactLevel(family, 0, base_level, begin, end, false);
+  Status s = CompactLevel(family, 0, kBaseLevel, begin, end, false);
   int level = 1;
   for (; s.ok() && level + 1 < kLevels && level < current()->DeepestLevel();
        ++level) {
@@ -591,9 +592,15 @@ Status Background::CompactLevel(const std::shared_ptr<ColumnFamily>& family,
       bool has_conflict = true;
       while (has_conflict && !is_stopping_.load(std::memory_order_relaxed) &&
              !family->is_dropped()) {
-        compaction = PickRange(family->PinSuperVersion()->version,
-                               family->options(), WorkOf(*family).running,
-                               level, output_level, begin, end, &has_conflict);
+        // Anew each time: other compactions change where level 0 may go.
+        auto version = family->PinSuperVersion()->version;
+        int to =
+            output_level != kBaseLevel
+                ? output_level
+                : ComputeLevelTargets(*version, family->options()).base_level;
+        compaction =
+            PickRange(version, family->options(), WorkOf(*family).running,
+                      level, to, begin, end, &has_conflict);
         if (has_conflict) changed_.Wait(&mutex_);
       }
       if (is_stopping_.load(std::memory_order_relaxed)) {
