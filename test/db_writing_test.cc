@@ -249,7 +249,15 @@ TEST_F(DBWritingTest, ASyncBehindAWalSwitchSyncsTheOlderWalFirst) {
   EXPECT_THAT(unsynced, testing::IsEmpty());
 }
 
-TEST_F(DBWritingTest, WritesWithoutWalAreReadButLostAtTheNextOpen) {
+TEST_F(DBWritingTest, CloseFlushesWhatWasWrittenWithoutWal) {
+  Open();
+  ASSERT_THAT(database_->Put({.disableWAL = true}, "unlogged", ""), IsOk());
+  Reopen();
+  EXPECT_TRUE(Has("unlogged"));
+}
+
+TEST_F(DBWritingTest, WritesWithoutWalAreLostAtTheNextOpenIfNotFlushed) {
+  options_.avoid_flush_during_shutdown = true;
   Open();
   ASSERT_THAT(database_->Put({}, "logged", ""), IsOk());
   ASSERT_THAT(database_->Put({.disableWAL = true}, "unlogged", ""), IsOk());

@@ -105,7 +105,7 @@ class ModelRun {
   }
 
   WriteOptions RandomWriteOptions() {
-    return {.sync = random_.OneIn(200), .no_slowdown = random_.OneIn(10)};
+    return {.sync = random_.OneIn(200), .no_slowdown = false};
   }
 
   ModelOperation RandomRange(const std::string& family) {

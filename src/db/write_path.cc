@@ -246,8 +246,7 @@ bool WritePath::NeedsRoom() const {
   return seal_requested_.load(std::memory_order_relaxed);
 }
 
-template <typename Choose>
-Status WritePath::SealIf(Choose is_chosen, bool together) {
+Status WritePath::SwitchWal() {
   uint64_t full_wal = wals_.tail_number();
   Status s = wals_.Switch();
   if (!s.ok()) {
@@ -258,6 +257,11 @@ Status WritePath::SealIf(Choose is_chosen, bool together) {
   full_wals_.emplace_back(full_wal, tail_wal_bytes_);
   full_wal_bytes_ += tail_wal_bytes_;
   tail_wal_bytes_ = 0;
+  return Status::OK();
+}
+
+template <typename Choose>
+void WritePath::SealIf(Choose is_chosen, bool together) {
   seal_requested_.store(false, std::memory_order_relaxed);
   ++seal_ordinal_;
   for (auto& [id, family] : live_families_) {
@@ -268,15 +272,15 @@ Status WritePath::SealIf(Choose is_chosen, bool together) {
       continue;
     }
     if (!is_chosen(*family)) continue;
-    Log(logger_, "[%s] memtable sealed: %llu entries, %zu bytes; WAL %llu",
+    Log(logger_, "[%s] memtable sealed: %llu entries, %zu bytes; next WAL %llu",
         family->name().c_str(),
         static_cast<unsigned long long>(memtable->entries()),
-        memtable->UsedBytes(), static_cast<unsigned long long>(full_wal));
+        memtable->UsedBytes(),
+        static_cast<unsigned long long>(wals_.tail_number()));
     memtable->set_seal_ordinal(seal_ordinal_);
     family->SealMemTable(wals_.tail_number());
   }
   if (listener_.sealed) listener_.sealed(seal_ordinal_, together);
-  return Status::OK();
 }
 
 Status WritePath::MakeRoom() {
@@ -300,10 +304,12 @@ Status WritePath::MakeRoom() {
     seal_requested_.store(false, std::memory_order_relaxed);
     return Status::OK();
   }
+  if (Status s = SwitchWal(); !s.ok()) return s;
   bool seals_all = options_.atomic_flush;
-  return SealIf(
+  SealIf(
       [&](const ColumnFamily& family) { return seals_all || is_due(family); },
       seals_all);
+  return Status::OK();
 }
 
 Status WritePath::Seal(const ColumnFamilySet::Families& families) {
@@ -320,7 +326,9 @@ Status WritePath::Seal(const ColumnFamilySet::Families& families) {
         family->mutable_memtable()->entries() > 0 && is_asked_for(*family);
   }
   if (!is_any_asked_for) return Status::OK();
-  return SealIf(is_asked_for, options_.atomic_flush);
+  if (Status s = SwitchWal(); !s.ok()) return s;
+  SealIf(is_asked_for, options_.atomic_flush);
+  return Status::OK();
 }
 
 // The record is the concatenation of the members' entries behind one header.
@@ -401,10 +409,9 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
   }
   wals_.Abandon();
   Status s = wals_.Start();
-  if (s.ok()) {
-    s = SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);
-  }
-  if (s.ok()) s = flush();
+  if (!s.ok()) return s;
+  SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);
+  s = flush();
   if (!s.ok()) return s;
   std::vector<VersionEdit> edits;
   for (const auto& [id, family] : live_families_) {

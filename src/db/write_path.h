@@ -135,10 +135,12 @@ class WritePath final : private CommitTarget {
   Status Mend(const std::function<Status()>& flush)
       REQUIRES(WriteThread::write_leader);
 
-  // Goes on in the next WAL and seals the memtables that `is_chosen` picks
-  // among those that are not empty.
+  // Goes on in the next WAL. An error leaves everything as it was.
+  Status SwitchWal() REQUIRES(WriteThread::write_leader);
+  // Seals the memtables that `is_chosen` picks among those that are not empty.
+  // Nothing has been appended to the tail.
   template <typename Choose>
-  Status SealIf(Choose is_chosen, bool together)
+  void SealIf(Choose is_chosen, bool together)
       REQUIRES(WriteThread::write_leader);
   // The bytes of all WALs that are needed, as far as is known.
   [[nodiscard]] bool IsOverWalLimit() const REQUIRES(WriteThread::write_leader);
