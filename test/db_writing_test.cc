@@ -49,7 +49,7 @@ class DBWritingTest : public testing::Test {
                       count += record.count;
                       return Status::OK();
                     },
-                    [](const WalDamage&) {}),
+                    [](const LogDamage&) {}),
                 IsOk());
     return count;
   }

@@ -140,7 +140,7 @@ class WrittenDatabase {
           ends_.push_back(EndOf(record.offset, record.contents.size()));
           return Status::OK();
         },
-        [](const WalDamage& damage) { FAIL() << damage.reason; });
+        [](const LogDamage& damage) { FAIL() << damage.reason; });
     EXPECT_THAT(status, IsOk());
     bytes_ = ReadFileBytes(path_);
   }
