@@ -144,7 +144,7 @@ class TableReaderTest : public testing::Test {
   static std::vector<std::string> Get(const TableReader& table,
                                       const std::string& user_key,
                                       SequenceNumber snapshot,
-                                      HeldBlock* held = nullptr) {
+                                      HeldBlocks* held = nullptr) {
     Collector collector;
     const Status s = table.Get({}, user_key, snapshot, held, &collector);
     EXPECT_TRUE(s.ok()) << s.ToString();
@@ -186,7 +186,7 @@ class TableReaderTest : public testing::Test {
       iterator->Prev();
     }
     ASSERT_FALSE(iterator->Valid());
-    HeldBlock held;
+    HeldBlocks held;
     for (int i = 0; i < 100; ++i) {
       const std::string user_key =
           random->OneIn(10) ? "zzz" : "key" + random->Letters(random->Below(4));
@@ -564,7 +564,7 @@ TEST_F(TableReaderTest, VersionsInSeveralBlocksAreAllFound) {
   for (const int entries_in_block : {1, 3, 100}) {
     const auto table = MustOpen(
         TableMaker({.entries_in_block = entries_in_block}).Make(entries));
-    HeldBlock held;
+    HeldBlocks held;
     for (const SequenceNumber snapshot : {0u, 1u, 17u, 40u, 99u}) {
       EXPECT_EQ(Get(*table, "k", snapshot, &held),
                 VersionsOf(entries, "k", snapshot));
@@ -580,7 +580,7 @@ TEST_F(TableReaderTest, AHeldBlockIsNotReadAgain) {
   const Entries entries = RandomEntries(&random, 20);
   const auto table =
       MustOpen(TableMaker({.entries_in_block = 100}).Make(entries));
-  HeldBlock held;
+  HeldBlocks held;
   reads_ = 0;
   for (const auto& [key, value] : entries) {
     Get(*table, ExtractUserKey(key).ToString(), 1000, &held);

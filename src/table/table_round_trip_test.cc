@@ -155,7 +155,7 @@ class TableRoundTripTest : public ::testing::Test {
       const std::string user_key_;
     };
 
-    HeldBlock held;
+    HeldBlocks held;
     for (size_t i = 0; i < table_.entries.size(); ++i) {
       const std::string& user_key = table_.entries[i].user_key;
       const SequenceNumber snapshot =
