@@ -59,7 +59,7 @@ void ReadTable(const std::string& bytes) {
 
   auto it = (*table)->NewIterator({.readahead_size = 4096});
   Toucher visitor;
-  HeldBlock held;
+  HeldBlocks held;
   const size_t step = forwards.size() / kLookUpsMax + 1;
   for (size_t i = 0; i < forwards.size(); i += step) {
     const Slice key = forwards[i];

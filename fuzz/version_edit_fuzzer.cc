@@ -11,8 +11,6 @@ namespace {
 void DecodeEdit(const std::string& record) {
   StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
   if (!edit.ok()) return;
-  // EncodeTo() does not write them.
-  if (!edit->added_files.empty() || !edit->deleted_files.empty()) return;
   std::string encoded;
   edit->EncodeTo(&encoded);
   StatusOr<VersionEdit> again = VersionEdit::Decode(encoded);

@@ -28,30 +28,6 @@ constexpr uint64_t kTailBytes = 1200;
 // the offset of the restart.
 constexpr uint64_t kIndexEntryBytes = 24;
 
-// A key, as short as is easily found, that is not before `last` and before
-// `next`, which is behind it. For the bytewise order.
-std::string ShortSeparator(const Slice& last, const Slice& next) {
-  const size_t shared_max = std::min(last.size(), next.size());
-  size_t shared = 0;
-  while (shared < shared_max && last[shared] == next[shared]) ++shared;
-  // Nothing is shorter than a key that `next` begins with.
-  if (shared == last.size()) return last.ToString();
-  PL_CHECK(shared < next.size());
-
-  std::string separator(last.data(), shared);
-  if (shared + 1 < next.size()) {
-    separator.push_back(next[shared]);
-  } else {
-    // `next` ends with the byte that differs: it must be another one, between.
-    const auto byte = static_cast<unsigned char>(last[shared]);
-    if (byte + 1 == static_cast<unsigned char>(next[shared])) {
-      return last.ToString();
-    }
-    separator.push_back(static_cast<char>(byte + 1));
-  }
-  return separator.size() < last.size() ? separator : last.ToString();
-}
-
 // Collects the data blocks and the keys that separate them. These are user
 // keys, unless two blocks meet inside one: that is known when all of them are.
 // Thread-compatible.
@@ -66,23 +42,17 @@ class IndexBuilder {
                 const Slice& next) {
     const Slice last_user_key = ExtractUserKey(last);
     uint64_t tag = ExtractTag(last);
-    if (next.empty()) {
-      separators_ += last_user_key.ToStringView();
-    } else if (const Slice next_user_key = ExtractUserKey(next);
-               comparator_->CompareUserKeys(last_user_key, next_user_key) ==
-               0) {
-      has_user_keys_ = false;
-      separators_ += last_user_key.ToStringView();
-    } else if (!comparator_->is_bytewise()) {
-      separators_ += last_user_key.ToStringView();
-    } else {
-      const std::string separator =
-          ShortSeparator(last_user_key, next_user_key);
-      // In front of every entry of that user key, of which there is none.
-      if (Slice(separator) != last_user_key) {
+    const size_t begin = separators_.size();
+    separators_ += last_user_key.ToStringView();
+    if (!next.empty()) {
+      const Slice next_user_key = ExtractUserKey(next);
+      if (comparator_->CompareUserKeys(last_user_key, next_user_key) == 0) {
+        has_user_keys_ = false;
+      } else if (FindBetween(last_user_key, next_user_key)) {
+        separators_.replace(begin, std::string::npos, between_);
+        // In front of every entry of that user key, of which there is none.
         tag = PackTag(kMaxSequenceNumber, ValueType::kValue);
       }
-      separators_ += separator;
     }
     blocks_.push_back({handle, separators_.size(), tag});
   }
@@ -117,8 +87,19 @@ class IndexBuilder {
     uint64_t tag = 0;          // Of the separator, if it is an internal key.
   };
 
+  // Puts a user key between the two into between_, shorter than `last` where
+  // the comparator knows one. False if there is none: what the comparator of
+  // an application finds is not trusted to be between them.
+  bool FindBetween(const Slice& last, const Slice& next) {
+    between_.assign(last.data(), last.size());
+    comparator_->user_comparator()->FindShortestSeparator(&between_, next);
+    return comparator_->CompareUserKeys(last, between_) < 0 &&
+           comparator_->CompareUserKeys(between_, next) < 0;
+  }
+
   const InternalKeyComparator* const comparator_;
   std::string separators_;  // User keys, one behind the other.
+  std::string between_;
   std::vector<DataBlock> blocks_;
   bool has_user_keys_ = true;
 };

@@ -256,22 +256,43 @@ TEST_F(TableBuilderTest, WhatReadersDivideByIsNeverZero) {
   EXPECT_EQ(p.raw.count(property::kRawValueSize), 0u);
 }
 
-TEST_F(TableBuilderTest, SeparatorsAreShort) {
+TEST_F(TableBuilderTest, SeparatorsAreAsShortAsTheComparatorMakesThem) {
   EXPECT_THAT(
-      SeparatorsOf({{"apple pie", 9},     // "b" is enough.
-                    {"banana split", 8},  // One byte must be between a and c.
-                    {"c", 7},             // The next one begins with it.
-                    {"cat", 6},           // Nothing is shorter.
-                    {"cau", 5},           // In front of a next one that ends.
-                    {"x long key 1", 4},  // No byte is between 1 and 2.
-                    {"x long key 2", 3},  // One is between 2 and 4.
-                    {"x long key 4", 2},  // The last key stays as it is.
-                    {"x long key 4z", 1}}),
-      ElementsAre("b", "banana split", "c", "cat", "x", "x long key 1",
-                  "x long key 2", "x long key 4", "x long key 4z"));
+      SeparatorsOf({{"apple pie", 9},
+                    {"banana split", 8},
+                    {"c", 7},
+                    {"cat", 6},
+                    {"x long key 1", 5},
+                    {"x long key 1 and on", 4}}),
+      ElementsAre("b", "bb", "c", "d", "x long key 1", "x long key 1 and on"));
   EXPECT_TRUE(separators_are_user_keys_);
-  EXPECT_THAT(SeparatorsOf({{"a\xff\xff", 3}, {"c", 2}, {"\xff\xff", 1}}),
-              ElementsAre("b", "c", "\xff\xff"));
+}
+
+// Finds what is not between the keys, or what is the same key to it.
+class MisleadingComparator final : public Comparator {
+ public:
+  explicit MisleadingComparator(const char* answer) : answer_(answer) {}
+  int Compare(const Slice& a, const Slice& b) const override {
+    return a.compare(b);
+  }
+  const char* Name() const override { return "misleading"; }
+  void FindShortestSeparator(std::string* start, const Slice&) const override {
+    *start = answer_;
+  }
+
+ private:
+  const std::string answer_;
+};
+
+TEST_F(TableBuilderTest, SeparatorsThatDoNotSeparateAreNotTaken) {
+  for (const char* answer : {"", "a", "apple", "banana", "z"}) {
+    const MisleadingComparator misleading(answer);
+    const InternalKeyComparator comparator(&misleading);
+    options_.comparator = &comparator;
+    EXPECT_THAT(SeparatorsOf({{"apple", 9}, {"banana", 8}}),
+                ElementsAre("apple", "banana"))
+        << answer;
+  }
 }
 
 TEST_F(TableBuilderTest, SeparatorsAreInternalKeysIfBlocksMeetInsideAUserKey) {
@@ -284,10 +305,10 @@ TEST_F(TableBuilderTest, SeparatorsAreInternalKeysIfBlocksMeetInsideAUserKey) {
   EXPECT_FALSE(separators_are_user_keys_);
 }
 
-TEST_F(TableBuilderTest, OtherOrdersHaveTheLastKeysAsSeparators) {
+TEST_F(TableBuilderTest, OtherOrdersHaveSeparatorsOfTheirOwn) {
   options_.comparator = &reverse_;
   EXPECT_THAT(SeparatorsOf({{"cherry", 9}, {"banana", 8}, {"apple", 5}}),
-              ElementsAre("cherry", "banana", "apple"));
+              ElementsAre("c", "b", "apple"));
   EXPECT_TRUE(separators_are_user_keys_);
 }
 
