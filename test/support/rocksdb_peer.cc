@@ -1,5 +1,6 @@
 #include "test/support/rocksdb_peer.h"
 
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -7,8 +8,11 @@
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/filter_policy.h"
 #include "rocksdb/merge_operator.h"
+#include "rocksdb/table.h"
 #include "rocksdb/utilities/options_util.h"
+#include "test/support/seed.h"
 
 namespace paceline {
 
@@ -44,11 +48,60 @@ rocksdb::Status AddToPeerBatch(const ModelOperation& operation,
   return rocksdb::Status::NotSupported("unknown operation");
 }
 
+rocksdb::BlockBasedTableOptions RandomTableOptions(TestRandom* random) {
+  rocksdb::BlockBasedTableOptions table;
+  constexpr rocksdb::ChecksumType kChecksums[] = {
+      rocksdb::kNoChecksum, rocksdb::kCRC32c, rocksdb::kxxHash,
+      rocksdb::kxxHash64, rocksdb::kXXH3};
+  table.checksum = kChecksums[random->Below(std::size(kChecksums))];
+  table.format_version = static_cast<uint32_t>(2 + random->Below(4));
+  table.block_size = size_t{128} << random->Below(7);
+  table.block_restart_interval = static_cast<int>(1 + random->Below(20));
+  table.index_block_restart_interval = static_cast<int>(1 + random->Below(8));
+  table.metadata_block_size = 256;
+  table.use_delta_encoding = random->OneIn(2);
+  if (random->OneIn(3)) {
+    table.data_block_index_type =
+        rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+  }
+  if (random->OneIn(2)) {
+    table.filter_policy.reset(random->OneIn(2)
+                                  ? rocksdb::NewBloomFilterPolicy(10)
+                                  : rocksdb::NewRibbonFilterPolicy(10));
+  }
+  if (random->OneIn(3)) {
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = table.filter_policy != nullptr;
+  } else if (random->OneIn(3)) {
+    table.index_type =
+        rocksdb::BlockBasedTableOptions::kBinarySearchWithFirstKey;
+  }
+  return table;
+}
+
+void MakeSmallTree(TestRandom* random, rocksdb::Options* options) {
+  options->avoid_flush_during_recovery = random->OneIn(2);
+  options->write_buffer_size = size_t{64} << 10;
+  options->target_file_size_base = uint64_t{8} << 10;
+  options->max_bytes_for_level_base = uint64_t{32} << 10;
+  options->max_bytes_for_level_multiplier = 4;
+  options->level_compaction_dynamic_level_bytes = random->OneIn(2);
+  constexpr rocksdb::CompressionType kCompressions[] = {
+      rocksdb::kNoCompression,    rocksdb::kSnappyCompression,
+      rocksdb::kZlibCompression,  rocksdb::kLZ4Compression,
+      rocksdb::kLZ4HCCompression, rocksdb::kZSTD};
+  options->compression = kCompressions[random->Below(std::size(kCompressions))];
+  options->table_factory.reset(
+      rocksdb::NewBlockBasedTableFactory(RandomTableOptions(random)));
+  options->max_manifest_file_size = random->OneIn(3) ? 4096 : 1 << 30;
+}
+
 }  // namespace
 
 struct RocksDBPeer::State {
   rocksdb::Options options;
   std::unique_ptr<rocksdb::DB> db;
+  std::vector<const rocksdb::Snapshot*> snapshots;
   std::map<std::string, rocksdb::ColumnFamilyHandle*> families;
 };
 
@@ -63,6 +116,11 @@ Status RocksDBPeer::Open(const PeerOptions& peer_options,
   options.avoid_flush_during_recovery = true;
   options.avoid_flush_during_shutdown = true;
   options.write_buffer_size = size_t{256} << 20;
+  options.paranoid_checks = true;
+  if (peer_options.tree_seed) {
+    TestRandom random(*peer_options.tree_seed);
+    MakeSmallTree(&random, &options);
+  }
   options.wal_recovery_mode =
       static_cast<rocksdb::WALRecoveryMode>(peer_options.wal_recovery_mode);
   if (peer_options.is_reversed) {
@@ -95,6 +153,9 @@ Status RocksDBPeer::Open(const PeerOptions& peer_options,
 
 void RocksDBPeer::Close() {
   if (state_ == nullptr) return;
+  for (const rocksdb::Snapshot* snapshot : state_->snapshots) {
+    state_->db->ReleaseSnapshot(snapshot);
+  }
   for (const auto& [name, handle] : state_->families) delete handle;
   state_.reset();
 }
@@ -137,6 +198,31 @@ Contents RocksDBPeer::ReadAll() const {
     EXPECT_TRUE(iterator->status().ok()) << iterator->status().ToString();
   }
   return contents;
+}
+
+Status RocksDBPeer::Flush() {
+  for (const auto& [name, handle] : state_->families) {
+    const rocksdb::Status status = state_->db->Flush({}, handle);
+    if (!status.ok()) return Converted(status);
+  }
+  return Status::OK();
+}
+
+Status RocksDBPeer::CompactAll() {
+  for (const auto& [name, handle] : state_->families) {
+    const rocksdb::Status status =
+        state_->db->CompactRange({}, handle, nullptr, nullptr);
+    if (!status.ok()) return Converted(status);
+  }
+  return Status::OK();
+}
+
+Status RocksDBPeer::VerifyChecksums() {
+  return Converted(state_->db->VerifyChecksum());
+}
+
+void RocksDBPeer::HoldSnapshot() {
+  state_->snapshots.push_back(state_->db->GetSnapshot());
 }
 
 Status RocksDBLoadsOptions(const std::string& directory) {

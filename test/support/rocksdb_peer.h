@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,14 @@ struct PeerOptions {
   bool is_reversed = false;  // Ordered by ReverseBytewiseComparator().
   bool read_only = false;
   WALRecoveryMode wal_recovery_mode = WALRecoveryMode::kAbsoluteConsistency;
+  // Has a tree of small tables, in forms that this seed chooses among those
+  // that Paceline reads. None: never makes SST files, neither when it recovers
+  // nor when it closes.
+  std::optional<uint64_t> tree_seed;
 };
 
-// A database opened by RocksDB, with all its column families. It never makes
-// SST files, neither when it recovers nor when it closes. Thread-compatible.
+// A database opened by RocksDB, with all its column families.
+// Thread-compatible.
 class RocksDBPeer {
  public:
   RocksDBPeer();
@@ -39,6 +44,14 @@ class RocksDBPeer {
   // As one batch, with a piece of log data in front.
   Status Write(const std::vector<ModelOperation>& operations);
   [[nodiscard]] Contents ReadAll() const;
+
+  // Of all column families.
+  Status Flush();
+  Status CompactAll();
+  // Reads every file.
+  Status VerifyChecksums();
+  // A snapshot that stays until Close(), so that compactions keep what it sees.
+  void HoldSnapshot();
 
  private:
   struct State;

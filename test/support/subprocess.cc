@@ -1,6 +1,7 @@
 #include "test/support/subprocess.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +61,10 @@ std::string Subprocess::ReadLine() {
   char byte = 0;
   while (::read(output_, &byte, 1) == 1 && byte != '\n') line += byte;
   return line;
+}
+
+void Subprocess::Kill() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
 }
 
 ProgramResult Subprocess::Finish() {

@@ -31,6 +31,8 @@ class Subprocess {
   // The next line of its standard output, without the newline; empty at the
   // end. Blocks.
   std::string ReadLine();
+  // Ends it by SIGKILL, which it cannot notice.
+  void Kill();
   // Closes its standard input, reads the rest of its output, and waits for
   // its end.
   ProgramResult Finish();
