@@ -262,7 +262,14 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
       s = result.status();
     }
   }
-  if (s.ok()) s = CommitFlush(*flushes);
+  if (s.ok()) {
+    s = CommitFlush(*flushes);
+  } else {
+    // Of the families before the one that failed. Nothing names them.
+    for (const FamilyFlush& flush : *flushes) {
+      if (flush.result.file) config_.unused->Add(flush.result.file->number);
+    }
+  }
   for (const FamilyFlush& flush : *flushes) {
     Log(logger_, "[%s] flushed %zu memtables, %" PRIu64 " bytes, to %s: %s",
         flush.family->name().c_str(), flush.memtables.size(),
