@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,9 +14,13 @@
 #include "cli/entries.h"
 #include "cli/families.h"
 #include "cli/load.h"
+#include "cli/maintenance.h"
+#include "cli/manifest_dump.h"
 #include "cli/scan.h"
 #include "cli/stats.h"
+#include "cli/table_dump.h"
 #include "cli/text.h"
+#include "cli/verify.h"
 #include "cli/wal_dump.h"
 
 namespace paceline::cli {
@@ -54,6 +59,13 @@ void AddColumnFamily(CLI::App* command, std::string* name) {
   command
       ->add_option("--column-family", *name,
                    "The column family (default: default)")
+      ->type_name("NAME");
+}
+
+void AddColumnFamilyOrAll(CLI::App* command, std::optional<std::string>* name) {
+  command
+      ->add_option("--column-family", *name,
+                   "One column family (default: all of them)")
       ->type_name("NAME");
 }
 
@@ -368,10 +380,103 @@ void AddDumpWal(CLI::App* app, Action* action) {
   });
 }
 
-void AddStats(CLI::App* app, Action* action) {
+void AddDumpManifest(CLI::App* app, Action* action) {
+  CLI::App* command = AddCommand(
+      app, "dump-manifest", "Print the version edits of the MANIFEST",
+      "Each edit with its offset and its fields: files that come and go, log "
+      "numbers,\ncolumn families. Damage is printed where it is found.\n\n"
+      "Example:\n  paceline dump-manifest /tmp/db\n"
+      "  paceline dump-manifest /tmp/db --json | jq .added_files");
+  auto options = std::make_shared<DumpManifestOptions>();
+  AddDirectory(command, &options->directory);
+  AddJson(command, &options->json, "Print a JSON object an edit");
+  command->final_callback([options, action] {
+    *action = [options](Output* out) { return DumpManifest(*options, out); };
+  });
+}
+
+void AddDumpSst(CLI::App* app, Action* action) {
+  CLI::App* command = AddCommand(
+      app, "dump-sst", "Print what is in SST files",
+      "The footer and the properties of each file; with --entries also a line "
+      "for each\nentry: operation, sequence number, key, value, and begin and "
+      "end of each range\ndeletion behind them.\n\n"
+      "Example:\n  paceline dump-sst /tmp/db/000012.sst --entries");
+  auto options = std::make_shared<DumpTableOptions>();
+  command->add_option("FILE", options->files, "SST files")->required();
+  command->add_flag("--entries", options->entries, "Print the entries, too");
+  command->add_flag("--hex", options->hex,
+                    "Print keys and values as hexadecimal digits");
+  command->add_flag("--full", options->full,
+                    "Do not shorten long keys and values");
+  AddJson(command, &options->json,
+          "Print a JSON object a file and an entry, in full");
+  command->final_callback([options, action] {
+    *action = [options](Output* out) { return DumpTables(*options, out); };
+  });
+}
+
+void AddFlush(CLI::App* app, Action* action) {
   CLI::App* command =
-      AddCommand(app, "stats", "Show what a database holds and its files",
-                 "Example:\n  paceline stats /tmp/db");
+      AddCommand(app, "flush", "Write what is in memory and WALs to SST files",
+                 "Prints the files of each column family before and after.\n\n"
+                 "Example:\n  paceline flush /tmp/db");
+  auto options = std::make_shared<FlushCommandOptions>();
+  AddDirectory(command, &options->directory);
+  AddColumnFamilyOrAll(command, &options->column_family);
+  AddJson(command, &options->json, "Print a JSON object a column family");
+  command->final_callback([options, action] {
+    *action = [options](Output* out) { return FlushDatabase(*options, out); };
+  });
+}
+
+void AddCompact(CLI::App* app, Action* action) {
+  CLI::App* command = AddCommand(
+      app, "compact", "Merge the levels of the tree",
+      "Merges all of a range into the deepest level that has some of it. "
+      "Prints the\nfiles of each column family before and after.\n\n"
+      "Example:\n  paceline compact /tmp/db\n"
+      "  paceline compact /tmp/db --column-family users --from a --to f "
+      "--force");
+  auto options = std::make_shared<CompactOptions>();
+  auto hex = std::make_shared<bool>(false);
+  AddDirectory(command, &options->directory);
+  AddColumnFamilyOrAll(command, &options->column_family);
+  command->add_option("--from", options->from, "First key")->type_name("KEY");
+  command->add_option("--to", options->to, "Last key, included")
+      ->type_name("KEY");
+  command->add_flag("--hex", *hex, "The keys are hexadecimal digits");
+  command->add_flag("--force", options->force,
+                    "Rewrite files of the deepest level, too");
+  AddJson(command, &options->json, "Print a JSON object a column family");
+  command->final_callback([options, hex, action] {
+    if (*hex && options->from) DecodeHex("--from", &*options->from);
+    if (*hex && options->to) DecodeHex("--to", &*options->to);
+    *action = [options](Output* out) { return CompactDatabase(*options, out); };
+  });
+}
+
+void AddVerify(CLI::App* app, Action* action) {
+  CLI::App* command = AddCommand(
+      app, "verify", "Check every checksum of every file",
+      "Reads the MANIFEST, all SST files and all WALs, checks them, and prints "
+      "each\ndamaged place. Fails if there is one. Changes nothing. The end of "
+      "a WAL that a\ncrash cut off is damage, too; while another process "
+      "writes, so may be the newest\nrecord.\n\n"
+      "Example:\n  paceline verify /tmp/db && echo all is well");
+  auto options = std::make_shared<VerifyOptions>();
+  AddDirectory(command, &options->directory);
+  AddJson(command, &options->json,
+          "Print a JSON object for each damage, and one for the summary");
+  command->final_callback([options, action] {
+    *action = [options](Output* out) { return Verify(*options, out); };
+  });
+}
+
+void AddStats(CLI::App* app, Action* action) {
+  CLI::App* command = AddCommand(
+      app, "stats", "Show what a database holds, its levels and its files",
+      "Example:\n  paceline stats /tmp/db");
   auto options = std::make_shared<StatsOptions>();
   AddDirectory(command, &options->directory);
   AddJson(command, &options->json, "Print a JSON object");
@@ -412,7 +517,12 @@ void AddCommands(CLI::App* app, Action* action) {
   AddColumnFamilies(app, action);
   AddDump(app, action);
   AddDumpWal(app, action);
+  AddDumpManifest(app, action);
+  AddDumpSst(app, action);
   AddStats(app, action);
+  AddVerify(app, action);
+  AddFlush(app, action);
+  AddCompact(app, action);
   AddDestroy(app, action);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include "paceline/comparator.h"
@@ -16,16 +15,6 @@ namespace {
 
 Status NoDatabase(const std::string& directory) {
   return Status::NotFound("there is no database in " + directory);
-}
-
-// The comparator of a column family, or null if it is not one of ours.
-const Comparator* ComparatorByName(std::string_view name) {
-  if (name.empty()) return BytewiseComparator();
-  for (const Comparator* comparator :
-       {BytewiseComparator(), ReverseBytewiseComparator()}) {
-    if (name == comparator->Name()) return comparator;
-  }
-  return nullptr;
 }
 
 // A column family for each in the MANIFEST, with its comparator.
@@ -55,10 +44,45 @@ StatusOr<std::vector<ColumnFamilyDescriptor>> FamiliesInManifest(
 void LimitSizes(DBOptions* options) {
   uint64_t& bytes = options->max_write_batch_group_size_bytes;
   bytes = std::clamp(bytes, uint64_t{1} << 10, uint64_t{256} << 20);
+  if (options->max_open_files != -1) {
+    options->max_open_files = std::max(options->max_open_files, 10);
+  }
+  options->max_background_jobs =
+      std::clamp(options->max_background_jobs, 1, 64);
+  options->max_manifest_file_size =
+      std::max(options->max_manifest_file_size, uint64_t{1} << 10);
 }
+
 void LimitSizes(ColumnFamilyOptions* options) {
   size_t& bytes = options->write_buffer_size;
   bytes = std::clamp(bytes, size_t{64} << 10, size_t{64} << 30);
+  options->max_write_buffer_number =
+      std::clamp(options->max_write_buffer_number, 2, 64);
+  // Each at least as large as the one before.
+  constexpr int kFilesMax = 1 << 20;
+  int files_min = 1;
+  for (int* files : {&options->level0_file_num_compaction_trigger,
+                     &options->level0_slowdown_writes_trigger,
+                     &options->level0_stop_writes_trigger}) {
+    *files = std::clamp(*files, files_min, kFilesMax);
+    files_min = *files;
+  }
+  options->target_file_size_base = std::clamp(
+      options->target_file_size_base, uint64_t{4} << 10, uint64_t{1} << 40);
+  options->target_file_size_multiplier =
+      std::clamp(options->target_file_size_multiplier, 1, 1 << 10);
+  options->max_bytes_for_level_base = std::clamp(
+      options->max_bytes_for_level_base, uint64_t{4} << 10, uint64_t{1} << 50);
+  if (!(options->max_bytes_for_level_multiplier > 1)) {
+    options->max_bytes_for_level_multiplier =
+        ColumnFamilyOptions().max_bytes_for_level_multiplier;
+  }
+  BlockBasedTableOptions table = options->table_factory->options();
+  table.block_size =
+      std::clamp(table.block_size, uint64_t{256}, uint64_t{64} << 20);
+  table.block_restart_interval =
+      std::clamp(table.block_restart_interval, 1, 1 << 16);
+  options->table_factory.reset(NewBlockBasedTableFactory(table));
 }
 
 // What the OPTIONS file says; empty if there is none.
@@ -81,6 +105,15 @@ StatusOr<StoredOptions> ReadStoredOptions(const std::string& directory) {
   return stored;
 }
 
+// The MANIFEST knows better which comparator it is.
+void TakeStored(const StoredOptions& stored, ColumnFamilyDescriptor* family) {
+  auto found = stored.families.find(family->name);
+  if (found == stored.families.end()) return;
+  const Comparator* comparator = family->options.comparator;
+  family->options = found->second;
+  family->options.comparator = comparator;
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Database>> Database::OpenForReading(
@@ -93,14 +126,11 @@ StatusOr<std::unique_ptr<Database>> Database::OpenForReading(
     if (!read.ok()) return read.status();
     stored = std::move(*read);
   }
-  // Sizes and the like do not matter to a reader: they keep their defaults.
   for (ColumnFamilyDescriptor& family : *families) {
-    family.options.merge_operator = options.merge_operator;
-    if (auto found = stored.families.find(family.name);
-        found != stored.families.end()) {
-      family.options.merge_operator = found->second.merge_operator;
-    }
-    if (family.options.merge_operator == nullptr) {
+    TakeStored(stored, &family);
+    if (options.merge_operator != nullptr) {
+      family.options.merge_operator = options.merge_operator;
+    } else if (family.options.merge_operator == nullptr) {
       family.options.merge_operator = options.fallback_merge_operator;
     }
   }
@@ -128,12 +158,7 @@ StatusOr<std::unique_ptr<Database>> Database::OpenForWriting(
   auto stored = ReadStoredOptions(directory);
   if (!stored.ok()) return stored.status();
   for (ColumnFamilyDescriptor& family : *families) {
-    if (auto found = stored->families.find(family.name);
-        found != stored->families.end()) {
-      const Comparator* comparator = family.options.comparator;
-      family.options = found->second;
-      family.options.comparator = comparator;
-    }
+    TakeStored(*stored, &family);
   }
   DBOptions db_options = stored->db;
   db_options.create_if_missing = create_if_missing;

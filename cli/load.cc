@@ -108,7 +108,7 @@ Status Loader::Run(LoadSummary* summary) {
   std::vector<Histogram> histograms(threads);
   Status s;
   {
-    Progress progress([this] { return Sample(); });
+    Progress progress(LoadLine([this] { return Sample(); }));
     std::vector<Thread> writers;
     for (Histogram& histogram : histograms) {
       writers.emplace_back([this, &histogram] { WriteAll(&histogram); });

@@ -45,13 +45,14 @@ size_t TerminalWidth() {
   return size.ws_col;
 }
 
-std::string Bar(double share, size_t width) {
+}  // namespace
+
+std::string ProgressBar(double share, size_t width) {
+  share = std::clamp(share, 0.0, 1.0);
   auto filled = static_cast<size_t>(share * static_cast<double>(width));
   return fmt::format("[{:#<{}}{:-<{}}] {:3.0f}%  ", "", filled, "",
                      width - filled, share * 100);
 }
-
-}  // namespace
 
 std::string ProgressLine(const ProgressSample& sample,
                          double commits_per_second, size_t width) {
@@ -69,13 +70,13 @@ std::string ProgressLine(const ProgressSample& sample,
     double share = static_cast<double>(sample.input_bytes_read) /
                    static_cast<double>(*sample.input_bytes_total);
     size_t room = width - counts.size() - kBarExtras;
-    line = Bar(std::clamp(share, 0.0, 1.0), std::min(room, kBarWidthMax));
+    line = ProgressBar(share, std::min(room, kBarWidthMax));
   }
   return (line + counts).substr(0, width);
 }
 
-Progress::Progress(std::function<ProgressSample()> sample)
-    : sample_(std::move(sample)), is_shown_(CanDraw()) {
+Progress::Progress(std::function<std::string(size_t)> line)
+    : line_(std::move(line)), is_shown_(CanDraw()) {
   if (!is_shown_) return;
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
@@ -96,24 +97,30 @@ void Progress::Run(const std::stop_token& stop) {
   // The standard library's own, because sync.h has no wait with a time limit.
   std::mutex mutex;
   std::condition_variable_any stop_requested;
-  Clock* clock = Clock::Default();
-  uint64_t last_nanos = clock->MonotonicNanos();
-  uint64_t last_commits = 0;
-  double rate = 0;
   while (!stop.stop_requested()) {
     std::unique_lock lock(mutex);
     stop_requested.wait_for(lock, stop, kRedrawInterval, [] { return false; });
-    ProgressSample sample = sample_();
-    uint64_t now_nanos = clock->MonotonicNanos();
-    double current = static_cast<double>(sample.commits - last_commits) * 1e9 /
+    // The last column stays free: some terminals would wrap.
+    std::string line = line_(TerminalWidth() - 1);
+    (void)WriteFully(STDERR_FILENO, std::string(kClearLine) + line);
+  }
+}
+
+std::function<std::string(size_t)> LoadLine(
+    std::function<ProgressSample()> sample) {
+  uint64_t last_nanos = Clock::Default()->MonotonicNanos();
+  uint64_t last_commits = 0;
+  double rate = 0;
+  return [=, sample = std::move(sample)](size_t width) mutable {
+    ProgressSample now = sample();
+    uint64_t now_nanos = Clock::Default()->MonotonicNanos();
+    double current = static_cast<double>(now.commits - last_commits) * 1e9 /
                      static_cast<double>(now_nanos - last_nanos + 1);
     rate = rate == 0 ? current : rate + kRateSmoothing * (current - rate);
     last_nanos = now_nanos;
-    last_commits = sample.commits;
-    // The last column stays free: some terminals would wrap.
-    std::string line = ProgressLine(sample, rate, TerminalWidth() - 1);
-    (void)WriteFully(STDERR_FILENO, std::string(kClearLine) + line);
-  }
+    last_commits = now.commits;
+    return ProgressLine(now, rate, width);
+  };
 }
 
 }  // namespace paceline::cli

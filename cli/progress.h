@@ -12,7 +12,10 @@
 
 namespace paceline::cli {
 
-// How far the work is.
+// "[####----]  50%  ", with `width` characters in the brackets.
+std::string ProgressBar(double share, size_t width);
+
+// How far a load is.
 struct ProgressSample {
   uint64_t records = 0;
   uint64_t record_bytes = 0;
@@ -32,8 +35,9 @@ std::string ProgressLine(const ProgressSample& sample,
 // it writes, it writes with one system call.
 class Progress {
  public:
-  // `sample` is called from a thread of its own.
-  explicit Progress(std::function<ProgressSample()> sample);
+  // `line` is called from a thread of its own, with the most characters that
+  // the line may have.
+  explicit Progress(std::function<std::string(size_t width)> line);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -44,9 +48,13 @@ class Progress {
  private:
   void Run(const std::stop_token& stop);
 
-  const std::function<ProgressSample()> sample_;
+  const std::function<std::string(size_t)> line_;
   const bool is_shown_;
   std::jthread thread_;
 };
+
+// The line of a load, with the rate of its commits.
+std::function<std::string(size_t width)> LoadLine(
+    std::function<ProgressSample()> sample);
 
 }  // namespace paceline::cli

@@ -15,7 +15,7 @@
 
 #include "cli/database.h"
 #include "cli/text.h"
-#include "src/db/inspection.h"
+#include "cli/tree_shape.h"
 #include "src/format/file_name.h"
 
 namespace paceline::cli {
@@ -30,6 +30,7 @@ struct FamilyStats {
   std::optional<uint64_t> entries;
   std::optional<uint64_t> memtable_bytes;
   uint64_t table_files = 0;
+  TreeShape shape;
 };
 
 struct FileStats {
@@ -73,8 +74,6 @@ StatusOr<std::vector<FileStats>> WalFiles(const std::string& directory) {
 StatusOr<DatabaseStats> Collect(const std::string& directory) {
   auto database = Database::OpenForReading(directory, {});
   if (!database.ok()) return database.status();
-  auto infos = ReadColumnFamilyInfo(FileSystem::Default(), directory);
-  if (!infos.ok()) return infos.status();
   auto wal_files = WalFiles(directory);
   if (!wal_files.ok()) return wal_files.status();
 
@@ -90,8 +89,9 @@ StatusOr<DatabaseStats> Collect(const std::string& directory) {
     one.entries = IntProperty(db, family, "rocksdb.estimate-num-keys");
     one.memtable_bytes =
         IntProperty(db, family, "rocksdb.cur-size-all-mem-tables");
-    auto info = std::ranges::find(*infos, one.id, &ColumnFamilyInfo::id);
-    if (info != infos->end()) one.table_files = info->table_files;
+    one.shape = ShapeOf(db->GetColumnFamilyMetaData(family),
+                        one.memtable_bytes.value_or(0), db->GetOptions(family));
+    one.table_files = one.shape.files;
   }
   return stats;
 }
@@ -109,6 +109,17 @@ std::string AsJson(const DatabaseStats& stats) {
     one["estimated_entries"] = number(family.entries);
     one["memtable_bytes"] = number(family.memtable_bytes);
     one["table_files"] = family.table_files;
+    one["table_bytes"] = family.shape.bytes;
+    Json levels = Json::array();
+    for (const LevelShape& level : family.shape.levels) {
+      levels.push_back({{"level", level.level},
+                        {"files", level.files},
+                        {"bytes", level.bytes}});
+    }
+    one["levels"] = std::move(levels);
+    one["read_amplification"] = family.shape.read_amplification;
+    one["expected_write_amplification"] =
+        family.shape.expected_write_amplification;
     families.push_back(std::move(one));
   }
   Json files = Json::array();
@@ -139,6 +150,11 @@ std::string AsText(const DatabaseStats& stats) {
         family.memtable_bytes ? HumanBytes(*family.memtable_bytes) : "-";
     text += fmt::format(kRow, Escaped(family.name), family.id, entries,
                         memtables, family.table_files, family.comparator);
+  }
+  for (const FamilyStats& family : stats.families) {
+    if (family.shape.levels.empty()) continue;
+    text += fmt::format("\ncolumn family {}\n{}", Escaped(family.name),
+                        DrawTree(family.shape));
   }
   if (stats.wal_files.empty()) return text;
   text += fmt::format("\n{:<20}  {:>14}\n", "WAL file", "size");

@@ -152,7 +152,7 @@ class WalPrinter {
     return options_.json ? PrintJson(record, batch) : PrintText(record, batch);
   }
 
-  Status PrintDamage(const WalDamage& damage) {
+  Status PrintDamage(const LogDamage& damage) {
     std::string name = FileName(damage.path);
     if (!options_.json) {
       return out_->WriteLine(fmt::format("{}\toffset {}\tdamage: {}", name,
@@ -217,7 +217,7 @@ Status DumpWal(const DumpWalOptions& options, Output* out) {
       file_system, options.directory,
       [&](const WalRecord& record) { return printer.PrintRecord(record); },
       // A failure to print is kept by the Output.
-      [&](const WalDamage& damage) { (void)printer.PrintDamage(damage); });
+      [&](const LogDamage& damage) { (void)printer.PrintDamage(damage); });
 }
 
 }  // namespace paceline::cli

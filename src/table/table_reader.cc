@@ -35,6 +35,7 @@ class TableReaderImpl final : public TableReader {
       const override {
     return table_->tombstones;
   }
+  const Footer& footer() const override { return table_->file.footer(); }
   const TableProperties& properties() const override {
     return table_->properties;
   }

@@ -15,6 +15,7 @@
 #include "src/format/internal_iterator.h"
 #include "src/format/range_tombstones.h"
 #include "src/table/block_cache.h"
+#include "src/table/table_format.h"
 #include "src/table/table_properties.h"
 
 namespace paceline {
@@ -108,6 +109,7 @@ class TableReader {
   [[nodiscard]] virtual const std::shared_ptr<const FragmentedRangeTombstones>&
   tombstones() const = 0;
 
+  [[nodiscard]] virtual const Footer& footer() const = 0;
   [[nodiscard]] virtual const TableProperties& properties() const = 0;
   // Of the reader itself, without cached blocks. Bytes.
   [[nodiscard]] virtual size_t MemoryUsage() const = 0;

@@ -66,25 +66,6 @@ class EditApplier {
   bool has_log_number_ = false;
 };
 
-StatusOr<uint64_t> ReadCurrent(FileSystem* file_system,
-                               const std::string& directory) {
-  std::string path = CurrentFileName(directory);
-  StatusOr<std::string> contents =
-      ReadFileToString(file_system, path, kCurrentBytesMax);
-  if (!contents.ok()) return contents.status();
-  std::string_view name = *contents;
-  if (!name.ends_with('\n')) {
-    return Status::Corruption(path, "does not end in a newline");
-  }
-  name.remove_suffix(1);
-  // Only a name of the one form: the file cannot lead out of the directory.
-  std::optional<ParsedFileName> parsed = ParseFileName(name);
-  if (!parsed || parsed->type != FileType::kManifest) {
-    return Status::Corruption(path, "does not name a MANIFEST");
-  }
-  return parsed->number;
-}
-
 }  // namespace
 
 StatusOr<std::string> ReadFileToString(FileSystem* file_system,
@@ -207,6 +188,25 @@ std::vector<VersionEdit> ManifestState::ToEdits() const {
     edits.push_back(std::move(edit));
   }
   return edits;
+}
+
+StatusOr<uint64_t> ReadCurrent(FileSystem* file_system,
+                               const std::string& directory) {
+  std::string path = CurrentFileName(directory);
+  StatusOr<std::string> contents =
+      ReadFileToString(file_system, path, kCurrentBytesMax);
+  if (!contents.ok()) return contents.status();
+  std::string_view name = *contents;
+  if (!name.ends_with('\n')) {
+    return Status::Corruption(path, "does not end in a newline");
+  }
+  name.remove_suffix(1);
+  // Only a name of the one form: the file cannot lead out of the directory.
+  std::optional<ParsedFileName> parsed = ParseFileName(name);
+  if (!parsed || parsed->type != FileType::kManifest) {
+    return Status::Corruption(path, "does not name a MANIFEST");
+  }
+  return parsed->number;
 }
 
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,

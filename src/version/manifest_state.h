@@ -67,6 +67,11 @@ struct ReadManifestResult {
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
                                           const std::string& directory);
 
+// The number of the MANIFEST that CURRENT names. PathNotFound if there is no
+// CURRENT, Corruption if it is malformed.
+StatusOr<uint64_t> ReadCurrent(FileSystem* file_system,
+                               const std::string& directory);
+
 // Points CURRENT at the MANIFEST of this number, durably.
 Status SetCurrent(FileSystem* file_system, const std::string& directory,
                   uint64_t manifest_number);

@@ -27,7 +27,8 @@ GOLDEN = ""
 COMMANDS = (["load"], ["get"], ["put"], ["delete"], ["scan"],
             ["column-families"], ["column-families", "list"],
             ["column-families", "create"], ["column-families", "drop"],
-            ["dump"], ["dump-wal"], ["stats"], ["destroy"])
+            ["dump"], ["dump-wal"], ["dump-manifest"], ["dump-sst"],
+            ["stats"], ["verify"], ["flush"], ["compact"], ["destroy"])
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 # No step of a test may take longer, in seconds; they take milliseconds.
 PATIENCE = 120
@@ -97,10 +98,20 @@ class CliTest(unittest.TestCase):
                 (bytes.fromhex(key.decode()), bytes.fromhex(value.decode())))
         return families
 
-    def wal_files(self):
+    def files(self, extension):
         return sorted(os.path.join(self.db, name)
                       for name in os.listdir(self.db)
-                      if re.fullmatch(r"\d+\.log", name))
+                      if re.fullmatch(r"\d+\." + extension, name))
+
+    def wal_files(self):
+        return self.files("log")
+
+    def table_files(self):
+        return self.files("sst")
+
+    def json_lines(self, *arguments):
+        return [json.loads(line)
+                for line in self.ok(*arguments, "--json").splitlines()]
 
 
 class UsageTest(CliTest):
@@ -130,6 +141,9 @@ class UsageTest(CliTest):
                 ["dump", self.db, "--recovery-mode=best"],
                 ["dump", self.db, "--merge-operator=unknown"],
                 ["column-families"], ["column-families", "list"],
+                ["compact"], ["compact", self.db, "--from", "x", "--hex"],
+                ["flush"], ["verify"], ["dump-sst"], ["dump-manifest"],
+                ["verify", self.db, "--force"],
                 ["destroy", self.db]):
             text = self.expect(WRONG_USAGE, *arguments)
             self.assertIn(b"paceline", text)
@@ -139,7 +153,9 @@ class UsageTest(CliTest):
         for arguments in (["get", self.db, "k"], ["put", self.db, "k", "v"],
                           ["delete", self.db, "k"], ["scan", self.db],
                           ["dump", self.db], ["dump-wal", self.db],
-                          ["stats", self.db],
+                          ["stats", self.db], ["dump-manifest", self.db],
+                          ["verify", self.db], ["flush", self.db],
+                          ["compact", self.db],
                           ["column-families", "list", self.db],
                           ["column-families", "create", self.db, "a"],
                           ["destroy", self.db, "--yes"]):
@@ -151,7 +167,9 @@ class UsageTest(CliTest):
         self.load(b"k\tv\n")
         with open("/dev/full", "wb") as full:
             for arguments in (["scan", self.db], ["dump", self.db],
-                              ["get", self.db, "k"], ["stats", self.db]):
+                              ["get", self.db, "k"], ["stats", self.db],
+                              ["verify", self.db], ["flush", self.db],
+                              ["dump-manifest", self.db]):
                 result = self.run_program(*arguments, stdout=full)
                 self.assertEqual(result.returncode, FAILED, arguments)
                 self.assertIn(b"standard output", result.stderr)
@@ -437,9 +455,12 @@ class LoadTest(CliTest):
             self.assertEqual(self.dump(), {"default": [(b"k", b"v")]})
             self.assertIn(b"default", self.ok("stats", self.db))
             self.assertIn(b"put", self.ok("dump-wal", self.db))
+            self.assertIn(b"last_sequence", self.ok("dump-manifest", self.db))
+            self.assertIn(b" 0 damaged", self.ok("verify", self.db))
             for arguments in (["put", self.db, "k", "w"],
                               ["delete", self.db, "k"],
                               ["load", self.db, "-"],
+                              ["flush", self.db], ["compact", self.db],
                               ["column-families", "create", self.db, "a"],
                               ["destroy", self.db, "--yes"]):
                 self.assertRegex(self.expect(FAILED, *arguments), b"(?i)busy")
@@ -479,10 +500,14 @@ class FilesTest(CliTest):
 
     def test_reading_changes_nothing(self):
         self.load(b"a\t1\nb\t2\n")
+        self.ok("flush", self.db)
+        self.load(b"c\t3\n")
         before = self.snapshot()
         for arguments in (["get", self.db, "a"], ["scan", self.db],
                           ["dump", self.db], ["dump-wal", self.db],
-                          ["stats", self.db],
+                          ["stats", self.db], ["verify", self.db],
+                          ["dump-manifest", self.db],
+                          ["dump-sst", *self.table_files()],
                           ["column-families", "list", self.db]):
             self.ok(*arguments)
         self.assertEqual(self.snapshot(), before)
@@ -573,6 +598,217 @@ class FilesTest(CliTest):
                 self.assertEqual(program.wait(timeout=PATIENCE), status)
             os.close(master)
         self.assertFalse(os.path.exists(self.db))
+
+
+class TreeTest(CliTest):
+    def make_levels(self):
+        """Two files on level 0 of default, an empty family beside it."""
+        self.ok("column-families", "create", self.db, "other")
+        for value in (b"1", b"2"):
+            self.load(b"".join(b"%03d\t%s\n" % (i, value * 50)
+                               for i in range(100)))
+            self.ok("flush", self.db)
+
+    def setUp(self):
+        super().setUp()
+        self.load(b"")
+
+    def corrupt(self, path, offset):
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 0xff]))
+
+    def test_flush_makes_tables_of_what_wals_hold(self):
+        self.load(b"a\t1\n")
+        self.assertEqual(self.table_files(), [])
+        families = self.json_lines("flush", self.db)
+        self.assertEqual([f["column_family"] for f in families], ["default"])
+        self.assertEqual(families[0]["before"]["files"], 0)
+        self.assertEqual(families[0]["after"]["files"], 1)
+        self.assertEqual(len(self.table_files()), 1)
+        self.assertEqual(families[0]["after"]["bytes"],
+                         os.path.getsize(self.table_files()[0]))
+        self.assertEqual(self.dump()["default"], [(b"a", b"1")])
+        self.assertEqual(self.ok("dump-wal", self.db), b"")
+        # There is nothing left to flush.
+        self.assertIn(b"1 file of ", self.ok("flush", self.db))
+        self.assertEqual(len(self.table_files()), 1)
+        self.expect(FAILED, "flush", self.db, "--column-family=none")
+
+    def test_compact_merges_what_is_asked_for(self):
+        self.make_levels()
+        self.load(b"k\tv\n", "--column-family=other")
+        before = self.dump()
+        only = self.json_lines("compact", self.db, "--column-family=other")
+        self.assertEqual([f["column_family"] for f in only], ["other"])
+        self.assertEqual(len(self.table_files()), 3)
+        nothing = self.json_lines("compact", self.db, "--from=x", "--to=z")
+        self.assertEqual(nothing[0]["before"], nothing[0]["after"])
+        families = {f["column_family"]: f
+                    for f in self.json_lines("compact", self.db)}
+        self.assertEqual(set(families), {"default", "other"})
+        self.assertEqual(
+            [(level["level"], level["files"])
+             for level in families["default"]["before"]["levels"]], [(0, 2)])
+        self.assertEqual(
+            [(level["level"], level["files"])
+             for level in families["default"]["after"]["levels"]], [(6, 1)])
+        self.assertEqual(self.dump(), before)
+        self.assertIn(b"1 file of ", self.ok("compact", self.db))
+
+    def test_compact_with_force_rewrites_the_deepest_level(self):
+        self.make_levels()
+        self.ok("compact", self.db)
+        files = self.table_files()
+        self.ok("compact", self.db)
+        self.assertEqual(self.table_files(), files)
+        before = self.dump()
+        self.ok("compact", self.db, "--force", "--hex", "--from", "30", "--to",
+                "31")
+        self.assertEqual(len(self.table_files()), len(files))
+        self.assertNotEqual(self.table_files(), files)
+        self.assertEqual(self.dump(), before)
+
+    def test_verify_finds_damage_anywhere(self):
+        self.make_levels()
+        self.load(b"k\tv\n")
+        self.assertRegex(
+            self.ok("verify", self.db),
+            rb"\Achecked 2 tables of .* and 1 WAL records: 0 damaged\n\Z")
+        summary, = self.json_lines("verify", self.db)
+        self.assertEqual(summary["damages"], 0)
+        self.assertEqual(summary["table_bytes"],
+                         sum(map(os.path.getsize, self.table_files())))
+        first, second = self.table_files()
+        for path, offset in ((first, 10), (second, 30),
+                             (second, os.path.getsize(second) - 60),
+                             (second, os.path.getsize(second) - 20),
+                             (self.wal_files()[0], 8)):
+            self.corrupt(path, offset)
+            result = self.run_program("verify", self.db, "--json")
+            self.assertEqual(result.returncode, FAILED)
+            *damages, summary = map(json.loads, result.stdout.splitlines())
+            self.assertEqual(len(damages), 1, damages)
+            self.assertIn(path, damages[0]["damage"])
+            self.assertIn("offset", damages[0]["damage"])
+            self.assertEqual(summary["damages"], 1)
+            self.corrupt(path, offset)  # Heals it.
+        self.corrupt(first, 10)
+        self.corrupt(second, 10)
+        result = self.run_program("verify", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertEqual(result.stdout.count(b"damage: "), 2)
+        self.assertIn(b"2 damaged places", result.stderr)
+        self.corrupt(first, 10)
+        self.corrupt(second, 10)
+        self.ok("verify", self.db)
+        os.remove(first)
+        text = self.run_program("verify", self.db)
+        self.assertEqual(text.returncode, FAILED)
+        self.assertIn(os.path.basename(first).encode(), text.stdout)
+
+    def test_verify_finds_damage_in_the_manifest(self):
+        self.make_levels()
+        with open(os.path.join(self.db, "CURRENT")) as file:
+            manifest = os.path.join(self.db, file.read().strip())
+        self.corrupt(manifest, 9)
+        result = self.run_program("verify", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(manifest.encode(), result.stdout)
+        self.assertIn(b"damage: ", self.ok("dump-manifest", self.db))
+
+    def test_verify_shows_how_far_it_is_at_a_terminal(self):
+        self.make_levels()
+        self.assertEqual(self.run_program("verify", self.db).stderr, b"")
+        master, slave = pty.openpty()
+        result = subprocess.run(
+            [PROGRAM, "verify", self.db], stdout=subprocess.PIPE, stderr=slave,
+            check=False, timeout=PATIENCE, env={**os.environ, "TERM": "xterm"})
+        os.close(slave)
+        text = read_terminal(master)
+        os.close(master)
+        self.assertEqual(result.returncode, DONE)
+        self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
+
+    def test_dump_sst_shows_footer_properties_and_entries(self):
+        self.ok("put", self.db, "a", "1" * 200)
+        self.ok("put", self.db, "00", "ff", "--hex")
+        self.ok("delete", self.db, "b")
+        self.ok("flush", self.db)
+        path, = self.table_files()
+        text = self.ok("dump-sst", path)
+        for line in (b"  format_version 5\n", b"  checksum XXH3\n",
+                     b"  rocksdb.num.entries 3\n",
+                     b"  rocksdb.comparator leveldb.BytewiseComparator\n",
+                     b"  rocksdb.column.family.name default\n"):
+            self.assertIn(line, text)
+        text = self.ok("dump-sst", path, "--entries")
+        self.assertIn(b"(200 bytes)", text)
+        self.assertIn(b"  delete\t3\tb\n", text)
+        self.assertIn(b"1" * 200, self.ok("dump-sst", path, "--entries",
+                                          "--full"))
+        table, *entries = self.json_lines("dump-sst", path, "--entries")
+        self.assertEqual(table["bytes"], os.path.getsize(path))
+        self.assertEqual(table["footer"]["format_version"], 5)
+        self.assertEqual(table["properties"]["rocksdb.num.entries"], 3)
+        self.assertEqual(
+            [(e["operation"], e["sequence"]) for e in entries],
+            [("put", 2), ("put", 1), ("delete", 3)])
+        self.assertEqual(entries[0]["value_hex"], "ff")
+        self.assertNotIn("value", entries[2])
+
+    def test_dump_sst_says_what_it_cannot_read(self):
+        path = self.write_file("x.sst", b"no table" * 100)
+        self.assertIn(path.encode(), self.expect(FAILED, "dump-sst", path))
+        self.expect(FAILED, "dump-sst", os.path.join(self.root, "none.sst"))
+
+    def test_dump_sst_takes_tables_in_reverse_order(self):
+        self.ok("column-families", "create", self.db, "b",
+                "--comparator=reverse")
+        self.load(b"x\t1\ny\t2\n", "--column-family=b")
+        self.ok("flush", self.db)
+        path, = self.table_files()
+        entries = self.json_lines("dump-sst", path, "--entries")[1:]
+        self.assertEqual([e["key"] for e in entries], ["y", "x"])
+        self.ok("verify", self.db)
+
+    def test_dump_manifest_tells_the_history_of_the_files(self):
+        self.make_levels()
+        numbers = [int(os.path.basename(path)[:-4])
+                   for path in self.table_files()]
+        edits = self.json_lines("dump-manifest", self.db)
+        added = [f for e in edits for f in e.get("added_files", [])]
+        self.assertEqual(sorted(f["number"] for f in added), numbers)
+        self.assertEqual({f["level"] for f in added}, {0})
+        self.assertEqual(added[0]["smallest"], "000")
+        self.assertEqual(added[0]["largest"], "099")
+        self.assertEqual(edits[-1].get("closed_cleanly"), True)
+        self.assertIn("other", [e.get("adds_column_family") for e in edits])
+        offsets = [e["offset"] for e in edits]
+        self.assertEqual(offsets, sorted(set(offsets)))
+        text = self.ok("dump-manifest", self.db)
+        self.assertIn(b"  add file level=0 number=%d " % numbers[0], text)
+
+    def test_stats_draw_the_levels(self):
+        self.make_levels()
+        family = json.loads(self.ok("stats", self.db, "--json"))[
+            "column_families"][0]
+        self.assertEqual(family["name"], "default")
+        self.assertEqual(
+            [(level["level"], level["files"]) for level in family["levels"]],
+            [(0, 2)])
+        self.assertEqual(family["read_amplification"], 2)
+        self.assertEqual(family["estimated_entries"], 200)
+        self.assertEqual(family["expected_write_amplification"], 1)
+        text = self.ok("stats", self.db)
+        self.assertRegex(text, rb"\n  level 0 +2 files +#+ +\S+ kB\n")
+        self.assertIn(b"read amplification 2", text)
+        self.ok("compact", self.db)
+        text = self.ok("stats", self.db)
+        self.assertRegex(text, rb"\n  level 6 +1 file +#+ +\S+ [kM]?B\n")
+        self.assertIn(b"write amplification about 2.0", text)
 
 
 class GoldenTest(CliTest):

@@ -1,0 +1,176 @@
+#include "cli/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "paceline/env.h"
+
+#include "cli/database.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "src/base/sync.h"
+#include "src/db/inspection.h"
+#include "src/format/batch_reader.h"
+
+namespace paceline::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kBarWidth = 30;
+
+// One Verify() call.
+class DatabaseVerifier {
+ public:
+  DatabaseVerifier(const VerifyOptions& options, Output* out)
+      : options_(options), out_(out) {}
+
+  Status Run();
+
+ private:
+  Status CheckFiles();
+  Status CheckTable(const TableInfo& table);
+  // False if another process has removed it meanwhile.
+  [[nodiscard]] StatusOr<bool> IsStillNamed(const TableInfo& table) const;
+  Status CheckWals();
+  void Report(std::string_view damage);
+  [[nodiscard]] std::string ProgressText(size_t width) const;
+  Status PrintSummary();
+
+  const VerifyOptions& options_;
+  FileSystem* const file_system_ = FileSystem::Default();
+  Output* const out_;
+  uint64_t tables_ = 0;
+  uint64_t table_bytes_ = 0;
+  uint64_t wal_records_ = 0;
+  // Relaxed: also read by the thread that draws.
+  Atomic<uint64_t> damages_ = 0;
+  Atomic<uint64_t> bytes_done_ = 0;
+  Atomic<uint64_t> bytes_total_ = 0;
+};
+
+Status DatabaseVerifier::Run() {
+  if (Status s = CheckDatabaseExists(options_.directory); !s.ok()) return s;
+  Status s;
+  {
+    Progress progress([this](size_t width) { return ProgressText(width); });
+    s = CheckFiles();
+  }
+  if (s.ok()) s = PrintSummary();
+  if (!s.ok() || damages_ == 0) return s;
+  return Status::Corruption(fmt::format("{} damaged {} in {}", damages_.load(),
+                                        damages_ == 1 ? "place" : "places",
+                                        options_.directory));
+}
+
+Status DatabaseVerifier::CheckFiles() {
+  auto tables = ReadTableInfo(file_system_, options_.directory);
+  if (!tables.ok() && tables.status().IsCorruption()) {
+    // Nobody knows now which files count.
+    Report(tables.status().message());
+    return Status::OK();
+  }
+  if (!tables.ok()) return tables.status();
+  for (const TableInfo& table : *tables) bytes_total_ += table.file.size;
+  for (const TableInfo& table : *tables) {
+    if (Status s = CheckTable(table); !s.ok()) return s;
+  }
+  return CheckWals();
+}
+
+Status DatabaseVerifier::CheckTable(const TableInfo& table) {
+  const uint64_t bytes_before = bytes_done_;
+  bool is_reported = false;
+  Status s = VerifyTableFile(
+      file_system_, options_.directory, table,
+      [&](const Status& damage) {
+        is_reported = true;
+        Report(damage.message());
+      },
+      [&](uint64_t bytes) { bytes_done_ = bytes_before + bytes; });
+  bytes_done_ = bytes_before + table.file.size;
+  if (s.IsPathNotFound()) {
+    auto is_named = IsStillNamed(table);
+    if (!is_named.ok()) return is_named.status();
+    if (!*is_named) return Status::OK();
+    Report(s.message());
+  } else if (!s.ok() && !is_reported) {
+    return s;
+  }
+  ++tables_;
+  table_bytes_ += table.file.size;
+  return Status::OK();
+}
+
+StatusOr<bool> DatabaseVerifier::IsStillNamed(const TableInfo& table) const {
+  auto tables = ReadTableInfo(file_system_, options_.directory);
+  if (!tables.ok()) return tables.status();
+  return std::ranges::any_of(*tables, [&](const TableInfo& other) {
+    return other.family_id == table.family_id &&
+           other.file.number == table.file.number;
+  });
+}
+
+Status DatabaseVerifier::CheckWals() {
+  auto check = [this](const WalRecord& record) {
+    ++wal_records_;
+    Status s = ValidateBatch(record.contents);
+    if (s.IsCorruption()) {
+      Report(fmt::format("{}: {} in the record at offset {}", record.path,
+                         s.message(), record.offset));
+    }
+    return Status::OK();
+  };
+  return ReadWals(file_system_, options_.directory, check,
+                  [this](const LogDamage& damage) { Report(damage.reason); });
+}
+
+void DatabaseVerifier::Report(std::string_view damage) {
+  ++damages_;
+  // A failure to print is kept by the Output.
+  if (options_.json) {
+    Json object = Json::object();
+    AddBytes("damage", damage, /*hex=*/false, &object);
+    (void)out_->WriteLine(object.dump());
+  } else {
+    (void)out_->WriteLine("damage: " + Printable(damage));
+  }
+}
+
+std::string DatabaseVerifier::ProgressText(size_t width) const {
+  const uint64_t total = bytes_total_;
+  const uint64_t done = std::min<uint64_t>(bytes_done_, total);
+  const double share =
+      total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
+  return (ProgressBar(share, kBarWidth) +
+          fmt::format("{} of {}  {} damaged", HumanBytes(done),
+                      HumanBytes(total), damages_.load()))
+      .substr(0, width);
+}
+
+Status DatabaseVerifier::PrintSummary() {
+  if (options_.json) {
+    Json object = {{"tables", tables_},
+                   {"table_bytes", table_bytes_},
+                   {"wal_records", wal_records_},
+                   {"damages", damages_.load()}};
+    return out_->WriteLine(object.dump());
+  }
+  return out_->WriteLine(fmt::format(
+      "checked {} tables of {} and {} WAL records: {} damaged", tables_,
+      HumanBytes(table_bytes_), WithCommas(wal_records_), damages_.load()));
+}
+
+}  // namespace
+
+Status Verify(const VerifyOptions& options, Output* out) {
+  return DatabaseVerifier(options, out).Run();
+}
+
+}  // namespace paceline::cli
