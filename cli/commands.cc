@@ -467,7 +467,7 @@ void AddVerify(CLI::App* app, Action* action) {
   auto options = std::make_shared<VerifyOptions>();
   AddDirectory(command, &options->directory);
   AddJson(command, &options->json,
-          "Print a JSON object for each damage, and one for the summary");
+          "Print a JSON object a damage, and a summary");
   command->final_callback([options, action] {
     *action = [options](Output* out) { return Verify(*options, out); };
   });
