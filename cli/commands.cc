@@ -460,9 +460,9 @@ void AddVerify(CLI::App* app, Action* action) {
   CLI::App* command = AddCommand(
       app, "verify", "Check every checksum of every file",
       "Reads the MANIFEST, all SST files and all WALs, checks them, and prints "
-      "each\ndamaged place. Fails if there is one. Changes nothing. The end of "
-      "a WAL that a\ncrash cut off is damage, too; while another process "
-      "writes, so may be the newest\nrecord.\n\n"
+      "each\ndamaged place, and what it cannot check. Fails if there is one. "
+      "Changes nothing.\nThe end of a WAL that a crash cut off is damage, too; "
+      "while another process\nwrites, so may be the newest record.\n\n"
       "Example:\n  paceline verify /tmp/db && echo all is well");
   auto options = std::make_shared<VerifyOptions>();
   AddDirectory(command, &options->directory);

@@ -17,7 +17,8 @@ struct VerifyOptions {
 
 // Checks CURRENT, the MANIFEST, all tables and all WALs; prints each damaged
 // place, and a summary. Shows how far it is at a terminal. Corruption if
-// anything is damaged. Opens nothing and changes nothing.
+// anything is damaged, else NotSupported if anything is of a kind that Paceline
+// does not know. Opens nothing and changes nothing.
 Status Verify(const VerifyOptions& options, Output* out);
 
 }  // namespace paceline::cli
