@@ -91,6 +91,8 @@ Status ReadWals(FileSystem* file_system, const std::string& directory,
   for (uint64_t log : logs) {
     Status s = ReadWal(file_system, WalFileName(directory, log), log, on_record,
                        on_damage);
+    // The process that writes has removed it meanwhile.
+    if (s.IsPathNotFound()) continue;
     if (!s.ok()) return s;
   }
   return Status::OK();

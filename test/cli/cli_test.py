@@ -468,6 +468,33 @@ class LoadTest(CliTest):
             self.assertEqual(loader.wait(), DONE)
         self.assertEqual(self.ok("get", self.db, "k"), b"v\n")
 
+    def test_readers_work_while_files_come_and_go(self):
+        self.load(b"k\tv\n")
+        # Small memtables, so that there are many flushes and compactions.
+        options = [os.path.join(self.db, name) for name in os.listdir(self.db)
+                   if name.startswith("OPTIONS-")]
+        for path in options:
+            with open(path, "r+b") as file:
+                text = file.read()
+                file.seek(0)
+                file.truncate()
+                file.write(re.sub(rb"write_buffer_size=\d+",
+                                  b"write_buffer_size=65536", text))
+        lines = b"".join(b"%d\t%s\n" % (i * 7919 % 100003, b"x" * 100)
+                         for i in range(50000))
+        path = self.write_file("many.tsv", lines)
+        with subprocess.Popen([PROGRAM, "load", self.db, path, path],
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as loader:
+            reads = 0
+            while loader.poll() is None or reads == 0:
+                self.assertEqual(self.ok("get", self.db, "k"), b"v\n")
+                self.ok("stats", self.db)
+                reads += 1
+            self.assertEqual(loader.returncode, DONE)
+        self.assertLess(0, len(self.table_files()))
+        self.ok("verify", self.db)
+
     def test_progress_is_for_terminals_only(self):
         lines = b"".join(b"%d\tx\n" % i for i in range(1000))
         result = self.run_program("load", self.db, "-", stdin=lines)
