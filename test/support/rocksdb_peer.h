@@ -23,7 +23,7 @@ struct PeerOptions {
   // Has a tree of small tables, in forms that this seed chooses among those
   // that Paceline reads. None: never makes SST files, neither when it recovers
   // nor when it closes.
-  std::optional<uint64_t> tree_seed;
+  std::optional<uint64_t> tree_seed = std::nullopt;
 };
 
 // A database opened by RocksDB, with all its column families.
