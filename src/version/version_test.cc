@@ -1,0 +1,351 @@
+#include "src/version/version.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "src/format/file_name.h"
+#include "src/table/table_builder.h"
+#include "src/table/table_cache.h"
+#include "test/support/effort.h"
+#include "test/support/seed.h"
+#include "test/support/test_directory.h"
+
+namespace paceline {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+struct Entry {
+  std::string user_key;
+  SequenceNumber sequence = 0;
+  ValueType type = ValueType::kValue;
+  std::string value;
+
+  [[nodiscard]] std::string InternalKey() const {
+    std::string key;
+    AppendInternalKey(&key, user_key, sequence, type);
+    return key;
+  }
+};
+
+// A Version of real tables, which are as a tree has them: what is higher up is
+// newer.
+class VersionTest : public testing::Test {
+ protected:
+  VersionTest() {
+    unused_ = std::make_shared<UnusedTables>();
+    context_ = std::make_shared<const TableContext>(TableContext{
+        comparator_, "family",
+        std::make_shared<TableCache>(FileSystem::Default(), directory_.path(),
+                                     /*open_files_max=*/-1),
+        nullptr, unused_});
+  }
+
+  // Writes a table of entries, which need not be sorted, and of tombstones.
+  void AddTable(int level, std::vector<Entry> entries,
+                const std::vector<RangeTombstone>& tombstones) {
+    std::sort(
+        entries.begin(), entries.end(), [this](const Entry& a, const Entry& b) {
+          return comparator_.Compare(a.InternalKey(), b.InternalKey()) < 0;
+        });
+    auto file = std::make_shared<FileMetaData>();
+    file->number = ++last_number_;
+    file->epoch_number = last_number_;
+    const std::string path = TableFileName(directory_.path(), file->number);
+    auto writable = FileSystem::Default()->NewWritableFile(path, {});
+    ASSERT_TRUE(writable.ok());
+    TableBuilderOptions options;
+    options.comparator = &comparator_;
+    options.table.block_size = 256;
+    TableBuilder builder(options, *std::move(writable), path);
+    for (const Entry& entry : entries) {
+      ASSERT_TRUE(builder.Add(entry.InternalKey(), entry.value).ok());
+      Extend(entry.InternalKey(), entry.InternalKey(), file.get());
+    }
+    for (const RangeTombstone& tombstone : tombstones) {
+      builder.AddTombstone(tombstone.begin, tombstone.end, tombstone.sequence);
+      std::string begin;
+      AppendInternalKey(&begin, tombstone.begin, tombstone.sequence,
+                        ValueType::kRangeDeletion);
+      std::string end = tombstone.end;
+      PutFixed64(&end, kRangeTombstoneSentinelTag);
+      Extend(begin, end, file.get());
+    }
+    ASSERT_TRUE(builder.Finish().ok());
+    file->size = builder.EstimatedFileSize();
+    family_.files[file->number] = {level, file};
+  }
+
+  void Extend(const std::string& smallest, const std::string& largest,
+              FileMetaData* file) {
+    if (file->smallest.empty() ||
+        comparator_.Compare(smallest, file->smallest) < 0) {
+      file->smallest = smallest;
+    }
+    if (file->largest.empty() ||
+        comparator_.Compare(largest, file->largest) > 0) {
+      file->largest = largest;
+    }
+  }
+
+  std::shared_ptr<const Version> Made() {
+    auto version = Version::Make(family_, Version(context_));
+    EXPECT_TRUE(version.ok()) << version.status().ToString();
+    return *version;
+  }
+
+  // "base,operand,operand", "-" for no base.
+  std::string Get(const Version& version, const std::string& key,
+                  SequenceNumber snapshot) {
+    KeyLookup lookup(&comparator_, key, snapshot);
+    const Status s = version.Get({}, &lookup, nullptr);
+    EXPECT_TRUE(s.ok()) << s.ToString();
+    std::string found = lookup.has_base() ? lookup.base().ToString() : "-";
+    for (size_t i = lookup.operands().size(); i-- > 0;) {
+      found += "," + lookup.operands()[i].ToString();
+    }
+    return found;
+  }
+
+  const InternalKeyComparator comparator_{BytewiseComparator()};
+  TestDirectory directory_{TestStorage::kMemory};
+  std::shared_ptr<UnusedTables> unused_;
+  std::shared_ptr<const TableContext> context_;
+  ManifestState::Family family_;
+  uint64_t last_number_ = 0;
+};
+
+TEST_F(VersionTest, AnEmptyVersionHasNothing) {
+  const auto version = Made();
+  EXPECT_EQ(version->DeepestLevel(), -1);
+  EXPECT_EQ(version->FileCount(), 0u);
+  EXPECT_EQ(version->NextEpoch(), 1u);
+  EXPECT_EQ(Get(*version, "a", kMaxSequenceNumber), "-");
+  EXPECT_TRUE(VersionTombstones(version.get()).empty());
+}
+
+TEST_F(VersionTest, LevelZeroIsNewestFirst) {
+  AddTable(0, {{"a", 1, ValueType::kValue, "old"}}, {});
+  AddTable(0, {{"a", 2, ValueType::kValue, "new"}}, {});
+  const auto version = Made();
+  EXPECT_EQ(version->files(0)[0]->number(), 2u);
+  EXPECT_EQ(Get(*version, "a", 9), "new");
+  EXPECT_EQ(Get(*version, "a", 1), "old");
+  EXPECT_EQ(version->NextEpoch(), 3u);
+}
+
+TEST_F(VersionTest, OverlappingFilesOfALevelAreCorruption) {
+  AddTable(1,
+           {{"a", 1, ValueType::kValue, ""}, {"c", 1, ValueType::kValue, ""}},
+           {});
+  AddTable(1, {{"b", 2, ValueType::kValue, ""}}, {});
+  const auto version = Version::Make(family_, Version(context_));
+  EXPECT_TRUE(version.status().IsCorruption());
+}
+
+TEST_F(VersionTest, TheVersionsOfAKeyMaySpanFilesOfALevel) {
+  AddTable(1, {{"a", 9, ValueType::kMerge, "3"}}, {});
+  AddTable(1, {{"a", 8, ValueType::kMerge, "2"}}, {});
+  AddTable(1,
+           {{"a", 7, ValueType::kValue, "1"}, {"b", 1, ValueType::kValue, "b"}},
+           {});
+  const auto version = Made();
+  EXPECT_EQ(Get(*version, "a", 9), "1,2,3");
+  EXPECT_EQ(Get(*version, "a", 8), "1,2");
+  EXPECT_EQ(Get(*version, "b", 9), "b");
+}
+
+TEST_F(VersionTest, ATombstoneHidesWhatIsInDeeperLevels) {
+  AddTable(0, {}, {{"b", "d", 9}});
+  AddTable(1,
+           {{"b", 5, ValueType::kValue, "b"}, {"d", 6, ValueType::kValue, "d"}},
+           {});
+  const auto version = Made();
+  EXPECT_EQ(Get(*version, "b", 9), "-");
+  EXPECT_EQ(Get(*version, "b", 8), "b");
+  EXPECT_EQ(Get(*version, "d", 9), "d");
+}
+
+TEST_F(VersionTest, AFileThatIsKeptIsSharedAndOneThatGoesIsReportedOnce) {
+  AddTable(1, {{"a", 1, ValueType::kValue, ""}}, {});
+  AddTable(2, {{"a", 0, ValueType::kValue, ""}}, {});
+  auto first = Made();
+  family_.files.erase(2);
+  auto second = Version::Make(family_, *first);
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ((*second)->files(1)[0], first->files(1)[0]);
+  first->files(2)[0]->MarkObsolete();
+  EXPECT_THAT(unused_->Take(), IsEmpty());
+  first.reset();
+  EXPECT_THAT(unused_->Take(), ElementsAre(2));
+}
+
+TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
+  AddTable(1,
+           {{"b", 2, ValueType::kValue, ""}, {"d", 2, ValueType::kValue, ""}},
+           {});
+  AddTable(1, {}, {{"f", "h", 3}});
+  const auto version = Made();
+  auto overlap = [&](const char* begin, const char* end) {
+    const Slice begin_slice = begin;
+    const Slice end_slice = end;
+    std::vector<uint64_t> numbers;
+    for (const auto& file : version->Overlapping(1, &begin_slice, &end_slice)) {
+      numbers.push_back(file->number());
+    }
+    return numbers;
+  };
+  EXPECT_THAT(overlap("a", "a"), IsEmpty());
+  EXPECT_THAT(overlap("a", "b"), ElementsAre(1));
+  EXPECT_THAT(overlap("d", "e"), ElementsAre(1));
+  EXPECT_THAT(overlap("c", "f"), ElementsAre(1, 2));
+  EXPECT_THAT(overlap("g", "z"), ElementsAre(2));
+  EXPECT_THAT(overlap("h", "z"), IsEmpty());
+  EXPECT_EQ(version->Overlapping(1, nullptr, nullptr).size(), 2u);
+  EXPECT_TRUE(version->MayHaveBelow(0, "c"));
+  EXPECT_FALSE(version->MayHaveBelow(0, "e"));
+  EXPECT_FALSE(version->MayHaveBelow(1, "c"));
+}
+
+// --- Against a model. ------------------------------------------------------
+
+constexpr char kLastKey = 'p';
+
+class VersionModelTest : public VersionTest {
+ protected:
+  // Writes a history from the oldest entries on: the deepest level first, the
+  // files of level 0 last.
+  void MakeTree(TestRandom* random) {
+    for (int level = kLevels - 1; level >= 0; --level) {
+      if (level > 0 && random->OneIn(2)) continue;
+      for (uint64_t runs = level > 0 ? 1 : random->Below(4); runs > 0; --runs) {
+        MakeRun(random, level);
+      }
+    }
+  }
+
+  void MakeRun(TestRandom* random, int level) {
+    std::vector<Entry> entries;
+    std::vector<RangeTombstone> tombstones;
+    for (uint64_t left = 1 + random->Below(40); left > 0; --left) {
+      ++last_sequence_;
+      const std::string key = RandomKey(random);
+      if (random->OneIn(8)) {
+        std::string end = RandomKey(random);
+        if (end <= key) end = std::string(1, static_cast<char>(key[0] + 1));
+        tombstones.push_back({key, end, last_sequence_});
+        continue;
+      }
+      constexpr ValueType kTypes[] = {ValueType::kValue, ValueType::kMerge,
+                                      ValueType::kDeletion,
+                                      ValueType::kSingleDeletion};
+      entries.push_back({key, last_sequence_, kTypes[random->Below(4)],
+                         std::to_string(last_sequence_)});
+    }
+    entries_.insert(entries_.end(), entries.begin(), entries.end());
+    tombstones_.insert(tombstones_.end(), tombstones.begin(), tombstones.end());
+    if (level == 0) return AddTable(0, entries, tombstones);
+    // Cut between user keys, tombstones with them.
+    char begin = 'a';
+    while (begin <= kLastKey) {
+      const char end = static_cast<char>(begin + 1 + random->Below(6));
+      AddPart(level, std::string(1, begin), std::string(1, end), entries,
+              tombstones);
+      begin = end;
+    }
+  }
+
+  void AddPart(int level, const std::string& begin, const std::string& end,
+               const std::vector<Entry>& entries,
+               const std::vector<RangeTombstone>& tombstones) {
+    std::vector<Entry> some;
+    for (const Entry& entry : entries) {
+      if (begin <= entry.user_key && entry.user_key < end) {
+        some.push_back(entry);
+      }
+    }
+    std::vector<RangeTombstone> cut;
+    for (RangeTombstone tombstone : tombstones) {
+      tombstone.begin = std::max(tombstone.begin, begin);
+      tombstone.end = std::min(tombstone.end, end);
+      if (tombstone.begin < tombstone.end) cut.push_back(tombstone);
+    }
+    if (!some.empty() || !cut.empty()) AddTable(level, some, cut);
+  }
+
+  static std::string RandomKey(TestRandom* random) {
+    return std::string(
+        1, static_cast<char>('a' + random->Below(kLastKey - 'a' + 1)));
+  }
+
+  [[nodiscard]] bool IsCovered(const std::string& key, SequenceNumber sequence,
+                               SequenceNumber snapshot) const {
+    return std::any_of(tombstones_.begin(), tombstones_.end(),
+                       [&](const RangeTombstone& tombstone) {
+                         return tombstone.begin <= key && key < tombstone.end &&
+                                sequence < tombstone.sequence &&
+                                tombstone.sequence <= snapshot;
+                       });
+  }
+
+  // In the form of Get().
+  [[nodiscard]] std::string Expected(const std::string& key,
+                                     SequenceNumber snapshot) const {
+    std::string operands;
+    for (size_t i = entries_.size(); i-- > 0;) {
+      const Entry& entry = entries_[i];
+      if (entry.user_key != key || entry.sequence > snapshot) continue;
+      if (IsCovered(key, entry.sequence, snapshot)) break;
+      if (entry.type == ValueType::kValue) return entry.value + operands;
+      if (entry.type != ValueType::kMerge) break;
+      operands = "," + entry.value + operands;
+    }
+    return "-" + operands;
+  }
+
+  SequenceNumber last_sequence_ = 0;
+  std::vector<Entry> entries_;  // Oldest first.
+  std::vector<RangeTombstone> tombstones_;
+};
+
+TEST_F(VersionModelTest, EveryKeyIsFoundAtEverySequenceNumber) {
+  TestRandom random(TestSeed());
+  const uint64_t rounds = Effort("PACELINE_VERSION_ROUNDS", 150, 20);
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    family_.files.clear();
+    entries_.clear();
+    tombstones_.clear();
+    last_sequence_ = 0;
+    MakeTree(&random);
+    const auto version = Made();
+    VersionTombstones tombstones(version.get());
+    for (char c = 'a'; c <= kLastKey; ++c) {
+      for (int i = 0; i < 20; ++i) {
+        // Mostly keys in order, as an iterator asks for them.
+        const std::string key =
+            random.OneIn(5) ? RandomKey(&random) : std::string(1, c);
+        const SequenceNumber snapshot = random.Below(last_sequence_ + 2);
+        ASSERT_EQ(Get(*version, key, snapshot), Expected(key, snapshot))
+            << key << " at " << snapshot;
+        Covering covering;
+        ASSERT_TRUE(tombstones.AddCovering(key, snapshot, &covering).ok());
+        const SequenceNumber entry = random.Below(last_sequence_ + 2);
+        ASSERT_EQ(covering.Covers(entry), IsCovered(key, entry, snapshot))
+            << key << "@" << entry << " at " << snapshot;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace paceline
