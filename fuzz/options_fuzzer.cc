@@ -1,7 +1,6 @@
 // The text of an OPTIONS file. What is understood is the same when it was
 // written again.
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -12,20 +11,12 @@
 namespace paceline {
 namespace {
 
-// True if two sections are about one family. The parser takes them for two, and
-// the options of tables then belong to one of them.
-bool NamesOneTwice(const std::vector<ColumnFamilyDescriptor>& families) {
-  std::set<std::string> names;
-  for (const auto& family : families) names.insert(family.name);
-  return names.size() != families.size();
-}
-
 // Empty if the text is not understood.
 std::string ParsedAndWritten(const std::string& text) {
   DBOptions options;
   std::vector<ColumnFamilyDescriptor> families;
   if (!ParseOptionsText(text, "OPTIONS", &options, &families).ok()) return "";
-  if (families.empty() || NamesOneTwice(families)) return "";
+  if (families.empty()) return "";
   return OptionsToText(options, families);
 }
 

@@ -462,6 +462,10 @@ Status ParseOptionsText(const std::string& text, const std::string& path,
       if (!parsed) return error(number, "malformed section");
       section = *std::move(parsed);
       if (section.kind == Section::Kind::kFamily) {
+        bool is_second = std::any_of(
+            families->begin(), families->end(),
+            [&](const auto& family) { return family.name == section.name; });
+        if (is_second) return error(number, "a second section of a family");
         families->emplace_back(section.name, ColumnFamilyOptions());
       }
       continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/coding.h"
+#include "src/table/compression.h"
 #include "src/table/table_tombstones.h"
 
 namespace paceline {
@@ -183,11 +184,18 @@ Status Loader::CheckProperties() {
 }
 
 // The blocks say themselves how they are compressed; but not by whom.
+// Said at once rather than when the first such block is met.
 Status Loader::CheckCompression() {
+  const std::string_view text = table_->properties.compression_name;
   if (table_->file.footer().format_version < kManagerFormatVersion) {
+    for (uint8_t type = 0; type <= kZSTD; ++type) {
+      if (text == CompressionName(type) && !CanUncompress(type)) {
+        return table_->file.NotSupported(properties_offset_,
+                                         "compression by " + std::string(text));
+      }
+    }
     return Status::OK();
   }
-  const std::string_view text = table_->properties.compression_name;
   const size_t end = text.find(';');
   if (end == std::string_view::npos) return Status::OK();
   const std::string_view manager = text.substr(0, end);
