@@ -568,87 +568,64 @@ Status Background::CompactRange(const CompactRangeOptions& options,
                                 const std::shared_ptr<ColumnFamily>& family,
                                 const Slice* begin, const Slice* end) {
   auto current = [&family] { return family->PinSuperVersion()->version; };
-  Status s = CompactLevel(family, 0, kBaseLevel, begin, end, false);
-  int level = 1;
-  for (; s.ok() && level + 1 < kLevels && level < current()->DeepestLevel();
-       ++level) {
-    s = CompactLevel(family, level, level + 1, begin, end, false);
+  auto did = CompactStep(family, 0, kBaseLevel, begin, end);
+  for (int level = 1; did.ok() && level + 1 < kLevels; ++level) {
+    while (did.ok() && level < current()->DeepestLevel()) {
+      did = CompactStep(family, level, level + 1, begin, end);
+      if (did.ok() && !*did) break;
+    }
   }
+  if (!did.ok()) return did.status();
+  int deepest = current()->DeepestLevel();
   bool forces =
       options.bottommost_level_compaction == BottommostLevelCompaction::kForce;
-  int deepest = current()->DeepestLevel();
-  if (s.ok() && forces && deepest > 0) {
-    s = CompactLevel(family, deepest, deepest, begin, end, true);
+  if (!forces || deepest <= 0) return Status::OK();
+  // File by file, as long as it is there: one step may take several.
+  for (const auto& file : current()->Overlapping(deepest, begin, end)) {
+    const LiveTables& files = current()->files(deepest);
+    if (std::find(files.begin(), files.end(), file) == files.end()) continue;
+    Slice key = file->metadata().smallest_user_key();
+    did = CompactStep(family, deepest, deepest, &key, &key);
+    if (!did.ok()) return did.status();
   }
-  return s;
+  return Status::OK();
 }
 
-// Step by step, each from the first user key that is left. With `forces` each
-// file is written anew where it is.
-Status Background::CompactLevel(const std::shared_ptr<ColumnFamily>& family,
-                                int level, int output_level, const Slice* begin,
-                                const Slice* end, bool forces) {
-  std::string next;
-  Slice from;
-  // What a rewritten level has of new files is not written again.
-  uint64_t number_end = forces ? config_.versions->NewFileNumber() : UINT64_MAX;
-  while (true) {
-    std::optional<Compaction> compaction;
-    {
-      MutexLock lock(&mutex_);
-      bool has_conflict = true;
-      while (has_conflict && !is_stopping_.load(std::memory_order_relaxed) &&
-             !family->is_dropped()) {
-        // Anew each time: other compactions change where level 0 may go.
-        auto version = family->PinSuperVersion()->version;
-        int to =
-            output_level != kBaseLevel
-                ? output_level
-                : ComputeLevelTargets(*version, family->options()).base_level;
-        compaction =
-            PickRange(version, family->options(), WorkOf(*family).running,
-                      level, to, begin, end, &has_conflict);
-        if (has_conflict) changed_.Wait(&mutex_);
-      }
-      if (is_stopping_.load(std::memory_order_relaxed)) {
-        return Status::ShutdownInProgress("the DB is being closed");
-      }
-      if (!compaction) return Status::OK();
-      WorkOf(*family).running.Add(*compaction);
-      ++manual_compactions_;
+// Waits while what is wanted is being compacted by others. False if the level
+// has nothing of the range.
+StatusOr<bool> Background::CompactStep(
+    const std::shared_ptr<ColumnFamily>& family, int level, int output_level,
+    const Slice* begin, const Slice* end) {
+  std::optional<Compaction> compaction;
+  {
+    MutexLock lock(&mutex_);
+    bool has_conflict = true;
+    while (has_conflict && !family->is_dropped() &&
+           !is_stopping_.load(std::memory_order_relaxed)) {
+      // Anew each time: other compactions change where level 0 may go.
+      auto version = family->PinSuperVersion()->version;
+      int to =
+          output_level != kBaseLevel
+              ? output_level
+              : ComputeLevelTargets(*version, family->options()).base_level;
+      compaction =
+          PickRange(version, family->options(), WorkOf(*family).running, level,
+                    to, begin, end, &has_conflict);
+      if (has_conflict) changed_.Wait(&mutex_);
     }
-    bool is_old = std::any_of(
-        compaction->inputs.begin(), compaction->inputs.end(),
-        [&](const auto& file) { return file->number() < number_end; });
-    if (forces) compaction->is_trivial_move = !is_old;
-    next = compaction->inputs.back()->metadata().largest_user_key().ToString();
-    Status s;
-    if (is_old) {
-      s = RunOne(family, *compaction);
+    if (is_stopping_.load(std::memory_order_relaxed)) {
+      return Status::ShutdownInProgress("the DB is being closed");
     }
-    {
-      MutexLock lock(&mutex_);
-      if (!is_old) WorkOf(*family).running.Remove(*compaction);
-      --manual_compactions_;
-      changed_.NotifyAll();
-    }
-    if (!s.ok()) return s;
-    if (level == 0) return Status::OK();
-    if (forces) {
-      from = next;
-      begin = &from;
-      if (!is_old) {
-        // Behind the last file there is nothing left.
-        auto version = family->PinSuperVersion()->version;
-        const LiveTables& files = version->files(level);
-        if (files.empty() ||
-            family->comparator().CompareUserKeys(
-                files.back()->metadata().largest_user_key(), next) <= 0) {
-          return Status::OK();
-        }
-      }
-    }
+    if (!compaction) return false;
+    WorkOf(*family).running.Add(*compaction);
+    ++manual_compactions_;
   }
+  Status s = RunOne(family, *compaction);
+  MutexLock lock(&mutex_);
+  --manual_compactions_;
+  changed_.NotifyAll();
+  if (!s.ok()) return s;
+  return true;
 }
 
 // --- Waiting ---------------------------------------------------------------

@@ -176,9 +176,9 @@ class Background {
   Status CommitCompaction(const std::shared_ptr<ColumnFamily>& family,
                           const Compaction& compaction,
                           const std::vector<FileMetaData>& files);
-  Status CompactLevel(const std::shared_ptr<ColumnFamily>& family, int level,
-                      int output_level, const Slice* begin, const Slice* end,
-                      bool forces) EXCLUDES(mutex_);
+  StatusOr<bool> CompactStep(const std::shared_ptr<ColumnFamily>& family,
+                             int level, int output_level, const Slice* begin,
+                             const Slice* end) EXCLUDES(mutex_);
 
   TableOutput::Config OutputConfig(const ColumnFamily& family) const;
   // Opens new tables, so that the first read of them need not.
