@@ -412,7 +412,9 @@ std::optional<Compaction> Background::AwaitCompaction(
     std::shared_ptr<ColumnFamily>* chosen) {
   while (!is_stopping_.load(std::memory_order_relaxed)) {
     uint64_t idle = config_.options.clock->MonotonicNanos() - last_flush_nanos_;
-    bool is_patient = waiting_for_idle_ == 0 && idle < kPatienceNanos;
+    // A single thread must not wait: the flushes need it.
+    bool is_patient = waiting_for_idle_ == 0 && idle < kPatienceNanos &&
+                      config_.options.max_background_jobs > 1;
     auto picked = Pick(is_patient, chosen);
     if (picked || !is_patient || !Pick(/*is_patient=*/false, chosen)) {
       return picked;
