@@ -71,8 +71,14 @@ class VersionTest : public testing::Test {
       ASSERT_TRUE(builder.Add(entry.InternalKey(), entry.value).ok());
       Extend(entry.InternalKey(), entry.InternalKey(), file.get());
     }
+    const FragmentedRangeTombstones fragmented(tombstones,
+                                               BytewiseComparator());
+    for (const auto& fragment : fragmented.fragments()) {
+      for (const SequenceNumber sequence : fragment.sequences) {
+        builder.AddTombstone(fragment.begin, fragment.end, sequence);
+      }
+    }
     for (const RangeTombstone& tombstone : tombstones) {
-      builder.AddTombstone(tombstone.begin, tombstone.end, tombstone.sequence);
       std::string begin;
       AppendInternalKey(&begin, tombstone.begin, tombstone.sequence,
                         ValueType::kRangeDeletion);
