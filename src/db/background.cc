@@ -212,7 +212,8 @@ std::vector<Background::FamilyFlush> Background::TakeFlush() {
     if (!IsFlushDue(*family)) continue;
     FamilyFlush flush;
     flush.family = family;
-    for (const auto& memtable : family->PinSuperVersion()->sealed_memtables) {
+    auto version = family->PinSuperVersion();
+    for (const auto& memtable : version->sealed_memtables) {
       if (memtable->seal_ordinal() > sealed_ordinal_) continue;
       flush.memtables.push_back(memtable);
       flush.memtable_bytes += memtable->UsedBytes();
@@ -584,7 +585,8 @@ Status Background::CompactRange(const CompactRangeOptions& options,
   if (!forces || deepest <= 0) return Status::OK();
   // File by file, as long as it is there: one step may take several.
   for (const auto& file : current()->Overlapping(deepest, begin, end)) {
-    const LiveTables& files = current()->files(deepest);
+    auto version = current();
+    const LiveTables& files = version->files(deepest);
     if (std::find(files.begin(), files.end(), file) == files.end()) continue;
     Slice key = file->metadata().smallest_user_key();
     did = CompactStep(family, deepest, deepest, &key, &key);
