@@ -3,6 +3,7 @@
 #include <string>
 #include <type_traits>
 
+#include "src/table/block_cache.h"
 #include "src/table/compression.h"
 
 namespace paceline {
@@ -72,6 +73,11 @@ Status CheckTable(const BlockBasedTableOptions& table) {
   if (s.ok()) {
     s = CheckRange("block_restart_interval", table.block_restart_interval, 1,
                    1 << 16);
+  }
+  if (s.ok() && table.block_cache != nullptr &&
+      AsBlockCache(table.block_cache) == nullptr) {
+    s = Status::InvalidArgument("option block_cache",
+                                "it must come from NewLRUCache()");
   }
   if (s.ok()) s = CheckRange("checksum", table.checksum, kNoChecksum, kXXH3);
   return s;

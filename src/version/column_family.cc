@@ -17,8 +17,7 @@ std::shared_ptr<BlockCache> BlockCacheOf(const BlockBasedTableOptions& table) {
   if (table.no_block_cache) return nullptr;
   std::shared_ptr<Cache> cache = table.block_cache;
   if (cache == nullptr) cache = NewLRUCache(kDefaultBlockCacheBytes);
-  // NewLRUCache() makes the only kind there is.
-  return std::static_pointer_cast<BlockCache>(std::move(cache));
+  return AsBlockCache(cache);
 }
 
 }  // namespace
