@@ -1,42 +1,65 @@
 #include "src/env/worker_pool.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace paceline {
 
-WorkerPool::WorkerPool(int threads) : limit_(std::max(threads, 1)) {}
+namespace {
+
+// About a tenth of the share of a thread with the usual niceness: where all
+// processors are wanted, compactions are what waits. They are not starved; when
+// they fall behind, writers are slowed down, and processors become free.
+constexpr int kLowCrewNiceness = 10;
+
+// Of the calling thread only. Nothing is lost where it is not allowed.
+void LowerThreadPriority() {
+  auto thread = static_cast<id_t>(syscall(SYS_gettid));
+  int niceness = getpriority(PRIO_PROCESS, thread);
+  setpriority(PRIO_PROCESS, thread, std::max(niceness, kLowCrewNiceness));
+}
+
+}  // namespace
+
+WorkerPool::WorkerPool(int threads)
+    : high_crew_(1), low_crew_(std::max(threads, 1) - 1) {}
 
 WorkerPool::~WorkerPool() {
   std::deque<Job> dropped_high;
   std::deque<Job> dropped_low;
-  std::vector<Thread> threads;
+  std::vector<Thread> high_threads;
+  std::vector<Thread> low_threads;
   {
     MutexLock lock(&mutex_);
     is_stopping_ = true;
     dropped_high.swap(high_);
     dropped_low.swap(low_);
-    threads.swap(threads_);
-    work_or_stop_.NotifyAll();
+    high_threads.swap(high_crew_.threads);
+    low_threads.swap(low_crew_.threads);
+    high_crew_.work_or_stop.NotifyAll();
+    low_crew_.work_or_stop.NotifyAll();
   }
   dropped_high.clear();
   dropped_low.clear();
-  for (Thread& thread : threads) thread.join();
+  for (Thread& thread : high_threads) thread.join();
+  for (Thread& thread : low_threads) thread.join();
 }
 
 void WorkerPool::Schedule(Priority priority, Job job) {
   MutexLock lock(&mutex_);
   if (is_stopping_) return;
-  (priority == Priority::kHigh ? high_ : low_).push_back(std::move(job));
-  StartThreads();
-  work_or_stop_.NotifyOne();
-}
-
-void WorkerPool::SetThreads(int threads) {
-  MutexLock lock(&mutex_);
-  limit_ = std::max(threads, 1);
-  StartThreads();
-  work_or_stop_.NotifyAll();
+  std::deque<Job>* queue = priority == Priority::kHigh ? &high_ : &low_;
+  queue->push_back(std::move(job));
+  Crew& crew = CrewOf(priority);
+  size_t wanted = std::min(crew.limit, crew.running + queue->size());
+  while (crew.threads.size() < wanted) {
+    crew.threads.emplace_back([this, &crew] { Work(&crew); });
+  }
+  crew.work_or_stop.NotifyOne();
 }
 
 size_t WorkerPool::queued(Priority priority) const {
@@ -46,56 +69,48 @@ size_t WorkerPool::queued(Priority priority) const {
 
 void WorkerPool::WaitUntilIdle() {
   MutexLock lock(&mutex_);
-  while (running_ > 0 || !high_.empty() || !low_.empty()) idle_.Wait(&mutex_);
+  while (!IsIdle()) idle_.Wait(&mutex_);
 }
 
-void WorkerPool::Work() {
-  Priority priority = Priority::kHigh;
-  while (Job job = TakeJob(&priority)) {
+bool WorkerPool::IsIdle() const {
+  return high_crew_.running == 0 && low_crew_.running == 0 && high_.empty() &&
+         low_.empty();
+}
+
+void WorkerPool::Work(Crew* crew) {
+  if (crew == &low_crew_) LowerThreadPriority();
+  while (Job job = TakeJob(crew)) {
     job();
     // Before the pool may be taken for idle.
     job = nullptr;
-    EndJob(priority);
+    EndJob(crew);
   }
 }
 
-WorkerPool::Job WorkerPool::TakeJob(Priority* priority) {
+std::deque<WorkerPool::Job>* WorkerPool::QueueOf(const Crew& crew) {
+  bool takes_high = &crew == &high_crew_;
+  bool takes_low = &crew == &low_crew_ || low_crew_.limit == 0;
+  if (takes_high && !high_.empty()) return &high_;
+  return takes_low && !low_.empty() ? &low_ : nullptr;
+}
+
+WorkerPool::Job WorkerPool::TakeJob(Crew* crew) {
   MutexLock lock(&mutex_);
-  while (!is_stopping_ && !CanRun(Priority::kHigh) && !CanRun(Priority::kLow)) {
-    work_or_stop_.Wait(&mutex_);
+  std::deque<Job>* queue = nullptr;
+  while (!is_stopping_ && (queue = QueueOf(*crew)) == nullptr) {
+    crew->work_or_stop.Wait(&mutex_);
   }
   if (is_stopping_) return nullptr;
-  const bool is_high = CanRun(Priority::kHigh);
-  *priority = is_high ? Priority::kHigh : Priority::kLow;
-  ++running_;
-  if (!is_high) ++running_low_;
-  std::deque<Job>* queue = is_high ? &high_ : &low_;
+  ++crew->running;
   Job job = std::move(queue->front());
   queue->pop_front();
   return job;
 }
 
-void WorkerPool::EndJob(Priority priority) {
+void WorkerPool::EndJob(Crew* crew) {
   MutexLock lock(&mutex_);
-  --running_;
-  if (priority == Priority::kLow) --running_low_;
-  // No other thread need wake: at most one more job may run now, and this one
-  // looks for it next.
-  if (running_ == 0 && high_.empty() && low_.empty()) idle_.NotifyAll();
-}
-
-bool WorkerPool::CanRun(Priority priority) const {
-  if (running_ >= limit_) return false;
-  if (priority == Priority::kHigh) return !high_.empty();
-  return !low_.empty() && running_low_ < std::max(limit_ - 1, 1);
-}
-
-void WorkerPool::StartThreads() {
-  if (is_stopping_) return;
-  const size_t jobs =
-      static_cast<size_t>(running_) + high_.size() + low_.size();
-  const size_t wanted = std::min(static_cast<size_t>(limit_), jobs);
-  while (threads_.size() < wanted) threads_.emplace_back([this] { Work(); });
+  --crew->running;
+  if (IsIdle()) idle_.NotifyAll();
 }
 
 }  // namespace paceline

@@ -11,10 +11,11 @@
 
 namespace paceline {
 
-// Runs jobs in the background: those of high priority first, those of one
-// priority in the order they came. Where there are several threads, jobs of low
-// priority leave one of them free, so that one of high priority need not wait
-// for the end of a long one of low priority.
+// Runs jobs in the background, those of one priority in the order they came.
+// Where there are several threads, one is for jobs of high priority and the
+// others for those of low priority: a flush never waits for the end of a long
+// compaction, and the system lets whoever reads and writes go before what only
+// keeps the levels in shape. A single thread runs both, high priority first.
 //
 // Threads start when they are first needed. Thread-safe; jobs may call
 // everything but WaitUntilIdle().
@@ -32,10 +33,6 @@ class WorkerPool {
   // Does not block. A running job's call during the destructor does nothing.
   void Schedule(Priority priority, std::function<void()> job) EXCLUDES(mutex_);
 
-  // How many jobs may run at once; a smaller number holds as soon as enough of
-  // those running have ended. At least one.
-  void SetThreads(int threads) EXCLUDES(mutex_);
-
   // Jobs that wait.
   [[nodiscard]] size_t queued(Priority priority) const EXCLUDES(mutex_);
 
@@ -45,26 +42,37 @@ class WorkerPool {
  private:
   using Job = std::function<void()>;
 
+  // The threads that run the jobs of one queue, or of both.
+  struct Crew {
+    explicit Crew(int size) : limit(static_cast<size_t>(size)) {}
+    const size_t limit;
+    CondVar work_or_stop;
+    size_t running = 0;
+    std::vector<Thread> threads;
+  };
+
+  // Whose jobs these are.
+  Crew& CrewOf(Priority priority) REQUIRES(mutex_) {
+    return priority == Priority::kHigh || low_crew_.limit == 0 ? high_crew_
+                                                               : low_crew_;
+  }
   // Runs jobs until the pool is stopped.
-  void Work() EXCLUDES(mutex_);
-  // Blocks until there is one that may run; empty once the pool is stopped.
-  Job TakeJob(Priority* priority) EXCLUDES(mutex_);
-  void EndJob(Priority priority) EXCLUDES(mutex_);
-  [[nodiscard]] bool CanRun(Priority priority) const REQUIRES(mutex_);
-  // As many as there are jobs, up to the limit.
-  void StartThreads() REQUIRES(mutex_);
+  void Work(Crew* crew) EXCLUDES(mutex_);
+  // Blocks until there is one; empty once the pool is stopped.
+  Job TakeJob(Crew* crew) EXCLUDES(mutex_);
+  void EndJob(Crew* crew) EXCLUDES(mutex_);
+  // Null if there is none.
+  std::deque<Job>* QueueOf(const Crew& crew) REQUIRES(mutex_);
+  [[nodiscard]] bool IsIdle() const REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  CondVar work_or_stop_;
   CondVar idle_;
-  int limit_ GUARDED_BY(mutex_);
-  int running_ GUARDED_BY(mutex_) = 0;
-  int running_low_ GUARDED_BY(mutex_) = 0;
+  // Its threads run jobs of low priority too if the other has none.
+  Crew high_crew_ GUARDED_BY(mutex_);
+  Crew low_crew_ GUARDED_BY(mutex_);
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   std::deque<Job> high_ GUARDED_BY(mutex_);
   std::deque<Job> low_ GUARDED_BY(mutex_);
-  // They stay when the limit becomes lower.
-  std::vector<Thread> threads_ GUARDED_BY(mutex_);
 };
 
 }  // namespace paceline

@@ -1,5 +1,9 @@
 #include "src/env/worker_pool.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <functional>
 #include <memory>
 #include <set>
@@ -120,13 +124,39 @@ TEST_F(WorkerPoolTest, LowPriorityLeavesAThreadForHigh) {
   EXPECT_THAT(jobs_.WaitForRunning(2), UnorderedElementsAre("b", "c"));
 }
 
-TEST_F(WorkerPoolTest, HighPriorityMayTakeEveryThread) {
-  MakePool(2);
+TEST_F(WorkerPoolTest, OneJobOfHighPriorityRunsAtATime) {
+  MakePool(3);
   Schedule(Priority::kHigh, "a");
   Schedule(Priority::kHigh, "b");
-  Schedule(Priority::kHigh, "c");
-  EXPECT_THAT(jobs_.WaitForRunning(2), UnorderedElementsAre("a", "b"));
+  EXPECT_THAT(jobs_.WaitForRunning(1), UnorderedElementsAre("a"));
   EXPECT_EQ(pool_->queued(Priority::kHigh), 1u);
+  jobs_.Release("a");
+  jobs_.WaitForBegun(2);
+  EXPECT_THAT(jobs_.WaitForRunning(1), UnorderedElementsAre("b"));
+}
+
+// Niceness of the thread that runs a job of that priority.
+int NicenessOf(WorkerPool* pool, Priority priority) {
+  Atomic<int> niceness = 0;
+  pool->Schedule(priority, [&] {
+    niceness.store(
+        getpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid))));
+  });
+  pool->WaitUntilIdle();
+  return niceness.load();
+}
+
+TEST_F(WorkerPoolTest, LowPriorityGivesWayToOtherThreadsOfTheProcess) {
+  MakePool(2);
+  EXPECT_EQ(NicenessOf(pool_.get(), Priority::kHigh),
+            getpriority(PRIO_PROCESS, 0));
+  EXPECT_GE(NicenessOf(pool_.get(), Priority::kLow), 10);
+}
+
+TEST_F(WorkerPoolTest, ASingleThreadKeepsThePriorityThatFlushesNeed) {
+  MakePool(1);
+  int own = getpriority(PRIO_PROCESS, 0);
+  EXPECT_EQ(NicenessOf(pool_.get(), Priority::kLow), own);
 }
 
 TEST_F(WorkerPoolTest, ASingleThreadRunsLowPriorityToo) {
@@ -135,30 +165,6 @@ TEST_F(WorkerPoolTest, ASingleThreadRunsLowPriorityToo) {
   Schedule(Priority::kLow, "b");
   EXPECT_THAT(jobs_.WaitForRunning(1), ElementsAre("a"));
   EXPECT_EQ(pool_->queued(Priority::kLow), 1u);
-}
-
-TEST_F(WorkerPoolTest, MoreThreadsStartWaitingJobs) {
-  MakePool(1);
-  for (const char* name : {"a", "b", "c"}) Schedule(Priority::kHigh, name);
-  jobs_.WaitForRunning(1);
-  pool_->SetThreads(3);
-  EXPECT_THAT(jobs_.WaitForRunning(3), UnorderedElementsAre("a", "b", "c"));
-}
-
-TEST_F(WorkerPoolTest, FewerThreadsHoldOnceJobsHaveEnded) {
-  MakePool(3);
-  for (const char* name : {"a", "b", "c", "d"}) {
-    Schedule(Priority::kHigh, name);
-  }
-  jobs_.WaitForRunning(3);
-  pool_->SetThreads(1);
-  jobs_.Release("a");
-  jobs_.Release("b");
-  EXPECT_THAT(jobs_.WaitForRunning(1), ElementsAre("c"));
-  EXPECT_EQ(pool_->queued(Priority::kHigh), 1u);
-  jobs_.Release("c");
-  jobs_.WaitForBegun(4);
-  EXPECT_THAT(jobs_.WaitForRunning(1), ElementsAre("d"));
 }
 
 TEST_F(WorkerPoolTest, TheDestructorWaitsForRunningJobsAndDropsTheOthers) {
@@ -203,11 +209,10 @@ TEST_F(WorkerPoolTest, ManyThreadsMaySchedule) {
   Atomic<int> runs = 0;
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
-    threads.emplace_back([&, thread] {
+    threads.emplace_back([&] {
       for (int i = 0; i < 500; ++i) {
         pool_->Schedule(i % 3 == 0 ? Priority::kHigh : Priority::kLow,
                         [&runs] { runs.fetch_add(1); });
-        if (i % 100 == 0) pool_->SetThreads(1 + (thread + i) % 5);
       }
     });
   }
