@@ -15,11 +15,13 @@ constexpr uint64_t kNoTarget = UINT64_MAX;
 constexpr uint64_t kCompactionFiles = 25;
 
 // Times max_bytes_for_level_base: up to there, merging level 0 into the one
-// level there is costs fewer writes than two levels.
-constexpr double kRatioOfOneLevel = 2;
+// level there is costs fewer writes than two levels. With about as many bytes
+// in level 0 as the base level may have, which is where level 0 is merged while
+// it is written to, a level in between saves nothing unless it is much larger.
+constexpr double kRatioOfOneLevel = 4;
 
 // Level 0 may wait for so many times its trigger.
-constexpr size_t kPatienceFactor = 2;
+constexpr int kPatienceFactor = 2;
 
 uint64_t MaxCompactionBytes(const ColumnFamilyOptions& options) {
   return options.max_compaction_bytes != 0
@@ -414,12 +416,14 @@ uint64_t PendingCompactionBytes(const Version& version,
   return pending;
 }
 
-bool IsWorthWaiting(const Version& version, const ColumnFamilyOptions& options,
-                    const LevelTargets& targets) {
-  auto trigger =
-      static_cast<size_t>(options.level0_file_num_compaction_trigger);
-  return version.files(0).size() < kPatienceFactor * trigger &&
-         version.LevelBytes(0) < version.LevelBytes(targets.base_level);
+// The level below is written again for each merge of level 0, whatever that
+// has.
+bool IsWorthWaiting(const Version& version,
+                    const ColumnFamilyOptions& options) {
+  auto limit = static_cast<size_t>(
+      std::min(options.level0_slowdown_writes_trigger,
+               kPatienceFactor * options.level0_file_num_compaction_trigger));
+  return version.files(0).size() < limit;
 }
 
 std::optional<Compaction> PickCompaction(
@@ -430,8 +434,7 @@ std::optional<Compaction> PickCompaction(
   std::vector<std::pair<double, int>> scores;
   for (int level = 0; level + 1 < kLevels; ++level) {
     double score = CompactionScore(*version, options, targets, level);
-    bool waits =
-        level == 0 && is_patient && IsWorthWaiting(*version, options, targets);
+    bool waits = level == 0 && is_patient && IsWorthWaiting(*version, options);
     if (score >= 1 && !waits) scores.emplace_back(score, level);
   }
   std::sort(scores.begin(), scores.end(), std::greater<>());
