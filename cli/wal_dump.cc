@@ -15,6 +15,7 @@
 #include "cli/database.h"
 #include "cli/text.h"
 #include "src/db/inspection.h"
+#include "src/format/predecessor_note.h"
 
 namespace paceline::cli {
 namespace {
@@ -59,7 +60,12 @@ class TextOperations final : public WriteBatch::Handler {
     return Add("merge", id, key, &operand);
   }
   void LogData(const Slice& blob) override {
-    text_ += "  log-data\t" + Field(blob) + "\n";
+    if (auto note = PredecessorNote::FromBlob(blob)) {
+      text_ += fmt::format("  follows\tWAL {}\tlast sequence {}\n",
+                           note->wal_number, note->last_sequence);
+    } else {
+      text_ += "  log-data\t" + Field(blob) + "\n";
+    }
   }
 
  private:

@@ -244,8 +244,9 @@ class DB {
     return CompactRange(options, nullptr, begin, end);
   }
 
-  // Blocks until no flush or compaction runs or is due. The failure that keeps
-  // them from running, if there is one.
+  // Blocks until no flush or compaction runs or is due, and files that nobody
+  // needs any more are removed. The failure that keeps jobs from running, if
+  // there is one.
   virtual Status WaitForCompact(const WaitForCompactOptions& options) = 0;
 
   // The files of every level.

@@ -15,8 +15,11 @@ namespace {
 constexpr uint64_t kRetryNanosMin = 100'000'000;
 constexpr uint64_t kRetryNanosMax = 5'000'000'000;
 
-// Without a flush for so long, no more files of level 0 are to be expected.
-constexpr uint64_t kPatienceNanos = 1'000'000'000;
+// Without a flush for so many times what has been usual between two of them, no
+// more files of level 0 are to be expected soon; within bounds.
+constexpr uint64_t kPatientIntervals = 3;
+constexpr uint64_t kPatienceNanosMin = 1'000'000'000;
+constexpr uint64_t kPatienceNanosMax = 10'000'000'000;
 
 // As an output level: the one that level 0 is merged into.
 constexpr int kBaseLevel = -1;
@@ -55,8 +58,13 @@ Background::Background(Config config)
       logger_(config_.options.info_log.get()),
       pool_(std::make_unique<WorkerPool>(config_.options.max_background_jobs)) {
   config_.unused->SetListener([this] {
-    pool_->Schedule(WorkerPool::Priority::kHigh,
-                    [this] { RemoveUnusedTables(); });
+    removal_jobs_.fetch_add(1, std::memory_order_relaxed);
+    pool_->Schedule(WorkerPool::Priority::kHigh, [this] {
+      RemoveUnusedTables();
+      removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
+      MutexLock lock(&mutex_);
+      changed_.NotifyAll();
+    });
   });
 }
 
@@ -309,6 +317,7 @@ Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
     }
     change.edits.push_back(std::move(edit));
   }
+  if (Status s = SyncWalsOfOthers(change.edits); !s.ok()) return s;
   for (const FamilyFlush& flush : flushes) {
     if (flush.result.file) files.push_back(*flush.result.file);
   }
@@ -332,6 +341,16 @@ Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
     }
   };
   return Record(std::move(change), files);
+}
+
+Status Background::SyncWalsOfOthers(const std::vector<VersionEdit>& edits) {
+  auto [least, greatest] = std::minmax_element(
+      edits.begin(), edits.end(), [](const auto& a, const auto& b) {
+        return *a.log_number < *b.log_number;
+      });
+  bool agree =
+      least == edits.end() || *least->log_number == *greatest->log_number;
+  return agree ? Status::OK() : config_.sync_full_wals();
 }
 
 Status Background::Record(VersionSet::Change change,
@@ -377,7 +396,11 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
     Smooth(&work.flush_rate,
            PerSecond(flush.memtable_bytes, flush.result.micros));
   }
-  last_flush_nanos_ = config_.options.clock->MonotonicNanos();
+  uint64_t now = config_.options.clock->MonotonicNanos();
+  if (last_flush_nanos_ != 0) {
+    Smooth(&flush_interval_nanos_, now - last_flush_nanos_);
+  }
+  last_flush_nanos_ = now;
   // Aborted: a column family was dropped meanwhile; the others are due again.
   if (!status.IsAborted()) failure_ = status;
   if (status.ok() || status.IsAborted()) {
@@ -413,14 +436,16 @@ std::optional<Compaction> Background::AwaitCompaction(
     std::shared_ptr<ColumnFamily>* chosen) {
   while (!is_stopping_.load(std::memory_order_relaxed)) {
     uint64_t idle = config_.options.clock->MonotonicNanos() - last_flush_nanos_;
+    uint64_t patience = std::clamp(kPatientIntervals * flush_interval_nanos_,
+                                   kPatienceNanosMin, kPatienceNanosMax);
     // A single thread must not wait: the flushes need it.
-    bool is_patient = waiting_for_idle_ == 0 && idle < kPatienceNanos &&
+    bool is_patient = waiting_for_idle_ == 0 && idle < patience &&
                       config_.options.max_background_jobs > 1;
     auto picked = Pick(is_patient, chosen);
     if (picked || !is_patient || !Pick(/*is_patient=*/false, chosen)) {
       return picked;
     }
-    changed_.WaitFor(&mutex_, kPatienceNanos - idle);
+    changed_.WaitFor(&mutex_, patience - idle);
   }
   return std::nullopt;
 }
@@ -676,7 +701,8 @@ Status Background::WaitUntilIdleLocked() {
     }
     if (!failure_.ok()) return failure_;
     Schedule();
-    if (flush_jobs_ == 0 && compaction_jobs_ == 0 && manual_compactions_ == 0) {
+    if (flush_jobs_ == 0 && compaction_jobs_ == 0 && manual_compactions_ == 0 &&
+        removal_jobs_.load(std::memory_order_relaxed) == 0) {
       for (const auto& [id, work] : work_) {
         if (!work.compaction_failure.ok()) return work.compaction_failure;
       }

@@ -52,6 +52,8 @@ class Background {
     std::shared_ptr<UnusedTables> unused;
     // Gets what writers are to be told.
     std::function<void(const Stall&)> set_stall;
+    // Makes all WALs but the newest one survive a power cut. Blocks.
+    std::function<Status()> sync_full_wals;
     // WALs below this number are not needed any more.
     std::function<void(uint64_t)> wals_released;
   };
@@ -150,6 +152,11 @@ class Background {
   std::vector<FamilyFlush> TakeFlush() REQUIRES(mutex_);
   Status Flush(std::vector<FamilyFlush>* flushes) EXCLUDES(mutex_);
   Status CommitFlush(const std::vector<FamilyFlush>& flushes) EXCLUDES(mutex_);
+  // Where a family leaves WALs behind that others need: they must be durable
+  // before its table is. A power cut would else take from the others what was
+  // written before, or with, what the table holds.
+  Status SyncWalsOfOthers(const std::vector<VersionEdit>& edits)
+      EXCLUDES(mutex_);
   // Records `change`; if that fails, remembers `files`, which a MANIFEST may
   // name or not.
   Status Record(VersionSet::Change change,
@@ -208,7 +215,11 @@ class Background {
   int compaction_jobs_ GUARDED_BY(mutex_) = 0;
   int manual_compactions_ GUARDED_BY(mutex_) = 0;
   int waiting_for_idle_ GUARDED_BY(mutex_) = 0;
+  // Scheduled or running. Counted without the mutex by whoever reads a table
+  // last; relaxed, since the mutex is taken after the last of them.
+  Atomic<int> removal_jobs_ = 0;
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
+  uint64_t flush_interval_nanos_ GUARDED_BY(mutex_) = 0;  // Of late.
   Status failure_ GUARDED_BY(mutex_);  // Of the last job, if it failed.
   uint64_t failures_ GUARDED_BY(mutex_) = 0;
   uint64_t retry_nanos_ GUARDED_BY(mutex_) = 0;

@@ -70,6 +70,7 @@ DBImpl::DBImpl(Opened opened)
       .snapshots = &snapshots_,
       .unused = tables_.unused,
       .set_stall = [this](const Stall& stall) { write_path_->SetStall(stall); },
+      .sync_full_wals = [this] { return write_path_->SyncFullWals(); },
       .wals_released =
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);

@@ -9,6 +9,7 @@
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
 #include "src/format/file_name.h"
+#include "src/format/predecessor_note.h"
 #include "src/wal/log_reader.h"
 
 namespace paceline {
@@ -49,6 +50,7 @@ class Replay {
       : file_system_(file_system),
         logger_(logger),
         mode_(mode),
+        first_live_log_(state->FirstLiveLog()),
         sink_(state, families) {
     result_.last_sequence = state->last_sequence;
   }
@@ -65,12 +67,19 @@ class Replay {
   bool MayContinue(const LogReader& reader, SequenceNumber sequence);
   Status ReplayRecord(const LogReader& reader, const Slice& record,
                       bool* goes_on);
-  Status OnDamage(const Status& damage);
-  void Stop();
+  // Corruption if the end of the WAL before this one is missing.
+  Status CheckPredecessor(const LogReader& reader, const PredecessorNote& note);
+  // `log_number` is that of the WAL which is damaged.
+  Status OnDamage(const Status& damage, uint64_t log_number);
+  Status OnDamage(const Status& damage) {
+    return OnDamage(damage, log_number_);
+  }
+  void Stop(uint64_t log_number);
 
   FileSystem* const file_system_;
   Logger* const logger_;
   const WALRecoveryMode mode_;
+  const uint64_t first_live_log_;
   ReplaySink sink_;
   ReplayResult result_;
   // One past the last entry that was replayed; 0 before the first record.
@@ -108,7 +117,7 @@ Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
   // Whether records were lost at the end of a recycled file cannot be told.
   if (mode_ == WALRecoveryMode::kPointInTimeRecovery &&
       reader.ended_at_other_log()) {
-    Stop();
+    Stop(log_number_);
   }
   Log(logger_, "recovered WAL %llu: %llu records, up to sequence %llu%s",
       static_cast<unsigned long long>(log_number),
@@ -160,6 +169,13 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
   }
   *goes_on = MayContinue(reader, batch.sequence());
   if (!*goes_on) return Status::OK();
+  auto note = PredecessorNote::FromRecord(record);
+  bool is_checked = mode_ != WALRecoveryMode::kSkipAnyCorruptedRecords;
+  if (note && is_checked) {
+    s = CheckPredecessor(reader, *note);
+    *goes_on = s.ok();
+    if (!s.ok()) return OnDamage(s, note->wal_number);
+  }
   InsertBatch(record, batch.sequence(), &sink_);
   ++result_.records;
   expected_sequence_ = batch.sequence() + batch.count();
@@ -168,8 +184,26 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
   return Status::OK();
 }
 
+Status Replay::CheckPredecessor(const LogReader& reader,
+                                const PredecessorNote& note) {
+  // A WAL that nothing was logged in has nothing to miss.
+  if (note.last_sequence == 0 || note.wal_number < first_live_log_ ||
+      note.last_sequence < expected_sequence_) {
+    return Status::OK();
+  }
+  std::string found = expected_sequence_ == 0
+                          ? "nothing of it was found"
+                          : "entries were found up to " +
+                                std::to_string(expected_sequence_ - 1);
+  return Status::Corruption(
+      reader.path() + " follows WAL " + std::to_string(note.wal_number) +
+          ", which is missing or cut short",
+      "it ended at sequence " + std::to_string(note.last_sequence) + ", " +
+          found);
+}
+
 // OK if the mode goes on without what is damaged.
-Status Replay::OnDamage(const Status& damage) {
+Status Replay::OnDamage(const Status& damage, uint64_t log_number) {
   result_.is_clean = false;
   Log(logger_, "damaged WAL: %s", damage.ToString().c_str());
   switch (mode_) {
@@ -181,12 +215,12 @@ Status Replay::OnDamage(const Status& damage) {
     case WALRecoveryMode::kPointInTimeRecovery:
       break;
   }
-  Stop();
+  Stop(log_number);
   return Status::OK();
 }
 
-void Replay::Stop() {
-  if (!is_stopped_) stopped_log_ = log_number_;
+void Replay::Stop(uint64_t log_number) {
+  if (!is_stopped_) stopped_log_ = log_number;
   is_stopped_ = true;
 }
 

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "src/base/coding.h"
 #include "src/format/file_name.h"
+#include "src/format/predecessor_note.h"
 #include "src/wal/log_writer.h"
 #include "test/support/fault_file_system.h"
 #include "test/support/test_directory.h"
@@ -276,6 +277,62 @@ TEST_F(RecoveryTest, TheOtherTolerantModesReplayWhatIsBehindATear) {
 }
 
 // Well framed, but not a batch.
+// A WAL that says what the one before it, with the entries up to 3, ended with.
+std::string NoteOf(uint64_t number, SequenceNumber last_sequence) {
+  PredecessorNote note{.wal_number = number, .last_sequence = last_sequence};
+  return note.ToRecord(/*next_sequence=*/last_sequence + 1);
+}
+
+TEST_F(RecoveryTest, AWalMayFollowAWholeOne) {
+  WriteWal(5, {Record(1, {"a", "b"}), Record(3, {"c"})});
+  WriteWal(6, {NoteOf(5, 3), Record(7, {"d"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_TRUE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2", "c@3", "d@7"));
+  }
+}
+
+TEST_F(RecoveryTest, TheMissingEndOfAnEarlierWalIsNoticed) {
+  // The tear is at a record's end: WAL 5 by itself is whole.
+  WriteWal(5, {Record(1, {"a", "b"})});
+  WriteWal(6, {NoteOf(5, 3), Record(4, {"d"})});
+  for (WALRecoveryMode mode : {kTolerate, kAbsolute}) {
+    Status s = Replay(mode).status();
+    EXPECT_TRUE(s.IsCorruption());
+    EXPECT_THAT(s.ToString(), HasSubstr("000006.log"));
+    EXPECT_THAT(s.ToString(), HasSubstr("WAL 5"));
+  }
+  EXPECT_FALSE(ReplayGood(kPointInTime).is_clean);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2"));
+  ReplayGood(kSkip);
+  EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2", "d@4"));
+}
+
+TEST_F(RecoveryTest, AnEarlierWalThatIsGoneIsNoticed) {
+  WriteWal(6, {NoteOf(5, 3), Record(4, {"d"})});
+  EXPECT_TRUE(Replay(kAbsolute).status().IsCorruption());
+  EXPECT_FALSE(ReplayGood(kPointInTime).is_clean);
+  EXPECT_THAT(Entries(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, AnEarlierWalThatIsNotNeededMayBeGone) {
+  state_.families[0].log_number = 6;
+  WriteWal(6, {NoteOf(5, 3), Record(4, {"d"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_TRUE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("d@4"));
+  }
+}
+
+TEST_F(RecoveryTest, AnEarlierWalThatNothingWasLoggedInMissesNothing) {
+  WriteWal(5, {});
+  WriteWal(6, {NoteOf(5, 0), Record(40, {"d"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_TRUE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("d@40"));
+  }
+}
+
 TEST_F(RecoveryTest, AMalformedBatchIsDamageAtItsOffset) {
   const std::string good = Record(1, {"a"});
   const size_t offset = log::kHeaderBytes + good.size();
@@ -351,6 +408,14 @@ TEST_F(RecoveryOfTablesTest, APointInTimeBeforeATablesDataIsRefused) {
   EXPECT_TRUE(s.IsCorruption()) << s.ToString();
   EXPECT_THAT(s.ToString(), HasSubstr("has newer tables"));
   EXPECT_THAT(s.ToString(), HasSubstr("WAL 5"));
+}
+
+TEST_F(RecoveryOfTablesTest, TablesBehindAMissingEndOfAWalAreRefused) {
+  WriteWal(5, {Record(1, {"a"})});
+  WriteWal(6, {NoteOf(5, 3), Record(4, {"d"})});
+  AddFamily(1, "one", 0);
+  Flush(1, 6);
+  EXPECT_TRUE(Replay(kPointInTime).status().IsCorruption());
 }
 
 TEST_F(RecoveryOfTablesTest, TablesOfTheDamagedWalAndOlderOnesAreNoObstacle) {

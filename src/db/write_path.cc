@@ -7,6 +7,7 @@
 #include "src/db/batch_inserter.h"
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
+#include "src/format/predecessor_note.h"
 #include "src/format/write_batch_internal.h"
 
 namespace paceline {
@@ -89,13 +90,12 @@ WritePath::WritePath(const DBOptions& options, std::string directory,
       families_(families),
       logger_(logger),
       controller_(options.clock),
-      wals_(
-          {.file_system = options.file_system,
-           .directory = directory_,
-           .preallocate_bytes = kWalWindowBytes,
-           .allow_mmap = options.allow_mmap_writes,
-           .new_file_number = [versions] { return versions->NewFileNumber(); },
-           .latch = &latch_}),
+      wals_({.file_system = options.file_system,
+             .directory = directory_,
+             .preallocate_bytes = kWalWindowBytes,
+             .allow_mmap = options.allow_mmap_writes,
+             .new_file_number =
+                 [versions] { return versions->NewFileNumber(); }}),
       committer_(CommitterConfig(options), this, &latch_, &controller_) {}
 
 WritePath::~WritePath() = default;
@@ -257,7 +257,13 @@ Status WritePath::SwitchWal() {
   full_wals_.emplace_back(full_wal, tail_wal_bytes_);
   full_wal_bytes_ += tail_wal_bytes_;
   tail_wal_bytes_ = 0;
-  return Status::OK();
+  PredecessorNote note{.wal_number = full_wal,
+                       .last_sequence = last_logged_sequence_};
+  last_logged_sequence_ = 0;
+  std::string record = note.ToRecord(committer_.last_sequence() + 1);
+  Slice piece(record);
+  s = wals_.Append({&piece, 1});
+  return s.ok() ? s : latch_.Set(s);
 }
 
 template <typename Choose>
@@ -346,6 +352,7 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
     if (!entries.empty()) record_pieces_.push_back(entries);
   }
   CountWalBytes(group.batch_bytes);
+  last_logged_sequence_ = group.last_sequence;
   return wals_.Append(record_pieces_);
 }
 
@@ -362,6 +369,11 @@ Status WritePath::SyncWAL() {
   Writer writer;
   writer.sync = true;
   return committer_.Commit(&writer);
+}
+
+Status WritePath::SyncFullWals() {
+  Status s = wals_.SyncFull();
+  return s.ok() ? s : latch_.Set(s);
 }
 
 Status WritePath::LockWAL() {
@@ -408,6 +420,7 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
         *family->mutable_memtable(), visible, family->options().comparator));
   }
   wals_.Abandon();
+  last_logged_sequence_ = 0;
   Status s = wals_.Start();
   if (!s.ok()) return s;
   SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);

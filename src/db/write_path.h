@@ -54,6 +54,7 @@ class WritePath final : private CommitTarget {
   Status Seal(const ColumnFamilySet::Families& families);
   // WALs below `number` are not needed any more.
   void ReleaseWals(uint64_t number) {
+    wals_.Release(number);
     first_needed_wal_.store(number, std::memory_order_relaxed);
   }
   void SetStall(const Stall& stall) { controller_.SetStall(stall); }
@@ -69,6 +70,8 @@ class WritePath final : private CommitTarget {
   Status Write(const WriteOptions& options, const WriteBatch* batch);
   // See DB::SyncWAL().
   Status SyncWAL();
+  // Makes all WALs but the one that is written to survive a power cut.
+  Status SyncFullWals();
   Status LockWAL();
   Status UnlockWAL();
 
@@ -182,6 +185,10 @@ class WritePath final : private CommitTarget {
   uint64_t bytes_since_grown_ GUARDED_BY(WriteThread::write_leader) = 0;
   // Relaxed: a leader that sees it late seals something too early.
   Atomic<uint64_t> first_needed_wal_ = 0;
+
+  // Of the newest entry in the WAL that is written to; 0: it has none.
+  SequenceNumber last_logged_sequence_ GUARDED_BY(WriteThread::write_leader) =
+      0;
 
   // Of the record that is being logged; kept to save allocations.
   std::vector<Slice> record_pieces_ GUARDED_BY(WriteThread::write_leader);

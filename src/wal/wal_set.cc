@@ -1,5 +1,6 @@
 #include "src/wal/wal_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "src/base/check.h"
@@ -127,21 +128,44 @@ Status WalSet::SyncFile(File* file, bool is_full) {
 }
 
 Status WalSet::Sync() {
-  std::vector<std::shared_ptr<File>> full;
   std::shared_ptr<File> current;
   {
     MutexLock lock(&mutex_);
-    full = full_;
     current = current_;
   }
   if (current == nullptr) {
     return Status::IOError("there is no WAL", config_.directory);
   }
+  // Full by now are all that were before it.
+  Status s = SyncFull();
+  return s.ok() ? SyncFile(current.get(), /*is_full=*/false) : s;
+}
+
+Status WalSet::SyncFull() {
+  std::vector<std::shared_ptr<File>> full;
+  {
+    MutexLock lock(&mutex_);
+    full = full_;
+  }
   for (const auto& file : full) {
     Status s = SyncFile(file.get(), /*is_full=*/true);
     if (!s.ok()) return s;
+    MutexLock lock(&mutex_);
+    std::erase(full_, file);
   }
-  return SyncFile(current.get(), /*is_full=*/false);
+  return Status::OK();
+}
+
+void WalSet::Release(uint64_t first_needed) {
+  // They close their files outside the mutex.
+  std::vector<std::shared_ptr<File>> released;
+  MutexLock lock(&mutex_);
+  auto is_needed = [&](const auto& file) {
+    return file->number >= first_needed;
+  };
+  auto first = std::find_if(full_.begin(), full_.end(), is_needed);
+  released.assign(full_.begin(), first);
+  full_.erase(full_.begin(), first);
 }
 
 Status WalSet::Close() {
@@ -215,7 +239,6 @@ void WalSet::RunThread() {
       StatusOr<std::shared_ptr<File>> made = MakeFile();
       if (made.ok()) OfferNext(*std::move(made));
     }
-    RetireFullFiles();
   }
 }
 
@@ -227,27 +250,6 @@ void WalSet::OfferNext(std::shared_ptr<File> made) {
     if (made->number > current_->number) next_.swap(made);
   }
   if (made != nullptr) DiscardFile(*made);
-}
-
-// Syncs full WALs before anybody has to wait for it, oldest first.
-void WalSet::RetireFullFiles() {
-  std::vector<std::shared_ptr<File>> full;
-  {
-    MutexLock lock(&mutex_);
-    full = full_;
-  }
-  for (const auto& file : full) {
-    Status s = SyncFile(file.get(), /*is_full=*/true);
-    if (!s.ok()) {
-      // Writes that were acknowledged without a sync may be lost to a power
-      // cut now; nothing may be acknowledged on top of them.
-      Status latched = config_.latch->Set(s);
-      static_cast<void>(latched);
-      return;
-    }
-    MutexLock lock(&mutex_);
-    std::erase(full_, file);
-  }
 }
 
 }  // namespace paceline

@@ -18,15 +18,17 @@
 
 namespace paceline {
 
-// Appends go to the tail. Everything slow happens elsewhere: a thread of its
-// own creates the next WAL before it is needed, touches memory ahead of the
-// tail, and syncs and closes WALs that are full.
+// Appends go to the tail. A thread of its own creates the next WAL before it is
+// needed and touches memory ahead of the tail.
+//
+// A WAL that is full is synced only when somebody asks for it: what a flush
+// makes durable in tables first need never be written to the device as a log.
 //
 // A failed append or sync is final for its file: nothing is done with it any
 // more but to close the descriptor. Start() begins anew with a new file.
 //
-// Thread safety: Append() and Switch() by the holder of the leader's role;
-// Sync() by one thread at a time, beside them.
+// Thread safety: Append() and Switch() by the holder of the leader's role; the
+// rest beside them, Start(), Abandon() and Close() without anything in flight.
 class WalSet {
  public:
   struct Config {
@@ -37,8 +39,6 @@ class WalSet {
     bool allow_mmap = true;
     // Thread-safe.
     std::function<uint64_t()> new_file_number;
-    // Set when a WAL fails in the background.
-    ErrorLatch* latch = nullptr;
   };
 
   explicit WalSet(Config config);
@@ -64,6 +64,12 @@ class WalSet {
   // Makes everything that was appended before the call survive a power cut,
   // older WALs first.
   Status Sync() EXCLUDES(mutex_);
+
+  // The same for everything that was appended before the last Switch().
+  Status SyncFull() EXCLUDES(mutex_);
+
+  // WALs below this number are not needed: they need not be synced any more.
+  void Release(uint64_t first_needed) EXCLUDES(mutex_);
 
   // Blocks until the thread has nothing to do. Without appends meanwhile, no
   // file changes after this.
@@ -115,7 +121,6 @@ class WalSet {
   void RunThread() EXCLUDES(mutex_);
   void RequestWork() EXCLUDES(mutex_);
   void OfferNext(std::shared_ptr<File> made) EXCLUDES(mutex_);
-  void RetireFullFiles() EXCLUDES(mutex_);
 
   const Config config_;
 

@@ -43,8 +43,7 @@ class WalSetTest : public testing::Test {
         .directory = directory_.path(),
         .preallocate_bytes = preallocate_bytes,
         .allow_mmap = allow_mmap,
-        .new_file_number = [this] { return next_number_.fetch_add(1); },
-        .latch = &latch_});
+        .new_file_number = [this] { return next_number_.fetch_add(1); }});
   }
 
   // Starts, and holds the set's own thread where it creates the WAL after the
@@ -93,7 +92,6 @@ class WalSetTest : public testing::Test {
 
   TestDirectory directory_;
   FaultFileSystem files_;
-  ErrorLatch latch_;
   std::atomic<uint64_t> next_number_ = kFirst;
   std::optional<WalSet> wals_;
 };
@@ -249,11 +247,13 @@ TEST_F(WalSetTest, ASwitchDoesNotWaitForTheSyncOfAFullWal) {
   ASSERT_TRUE(wals_->Start().ok());
   ASSERT_TRUE(Append("one").ok());
   ASSERT_TRUE(wals_->Switch().ok());
+  std::thread syncer([&] { EXPECT_TRUE(wals_->SyncFull().ok()); });
   files_.WaitUntilHeld();
   EXPECT_TRUE(Append("two").ok());
   EXPECT_TRUE(wals_->Switch().ok());
   EXPECT_TRUE(Append("three").ok());
   files_.Release();
+  syncer.join();
   EXPECT_TRUE(wals_->Close().ok());
 }
 
@@ -269,7 +269,6 @@ TEST_F(WalSetTest, AFailedSwitchLeavesTheTailAndMayBeTriedAgain) {
   EXPECT_TRUE(wals_->Switch().ok());
   EXPECT_EQ(wals_->tail_number(), kFirst + 4);
   EXPECT_TRUE(Append("three").ok());
-  EXPECT_FALSE(latch_.is_set());
   files_.Release();
   ASSERT_TRUE(wals_->Close().ok());
   EXPECT_THAT(RecordsOf(kFirst), ElementsAre("one", "two"));
@@ -289,7 +288,6 @@ TEST_F(WalSetTest, AWalThatCannotBePreparedIsNoFailureYet) {
   EXPECT_TRUE(Append("two").ok());
   EXPECT_TRUE(wals_->Close().ok());
   EXPECT_TRUE(files_.has_failed());
-  EXPECT_FALSE(latch_.is_set());
 }
 
 // ---- Syncing.
@@ -323,17 +321,40 @@ TEST_F(WalSetTest, ASyncOfTheTailDoesNotCloseIt) {
   EXPECT_THAT(RecordsOf(kFirst), ElementsAre("one", "two"));
 }
 
-TEST_F(WalSetTest, AFullWalIsSyncedInTheBackground) {
-  files_.Hold("Sync", Name(kFirst));
+TEST_F(WalSetTest, AFullWalIsNotSyncedBeforeAnybodyAsks) {
   ASSERT_TRUE(wals_->Start().ok());
   ASSERT_TRUE(Append("one").ok());
   ASSERT_TRUE(wals_->Switch().ok());
-  files_.WaitUntilHeld();  // Nobody else asked for it.
-  files_.Release();
-  // The end of the thread is the end of what it does.
-  wals_->Abandon();
+  wals_->WaitUntilIdle();
+  EXPECT_EQ(files_.CountOf("Sync", Name(kFirst)), 0u);
+  ASSERT_TRUE(wals_->Close().ok());
   EXPECT_EQ(files_.CountOf("Sync", Name(kFirst)), 1u);
-  EXPECT_EQ(files_.CountOf("Close", Name(kFirst)), 1u);
+}
+
+TEST_F(WalSetTest, FullWalsCanBeSyncedWithoutTheTail) {
+  StartWithTheThreadHeld();
+  ASSERT_TRUE(Append("one").ok());
+  ASSERT_TRUE(wals_->Switch().ok());
+  ASSERT_TRUE(Append("two").ok());
+  files_.Disarm();
+  ASSERT_TRUE(wals_->SyncFull().ok());
+  ASSERT_TRUE(wals_->SyncFull().ok()) << "nothing is left to do";
+  EXPECT_THAT(Operations("Sync"), ElementsAre(Name(kFirst)));
+  EXPECT_THAT(Operations("Close"), ElementsAre(Name(kFirst)));
+  files_.Release();
+}
+
+TEST_F(WalSetTest, WhatIsNotNeededIsNotSyncedAnyMore) {
+  StartWithTheThreadHeld();
+  ASSERT_TRUE(Append("one").ok());
+  ASSERT_TRUE(wals_->Switch().ok());  // To 12: the thread is at 11.
+  ASSERT_TRUE(Append("two").ok());
+  ASSERT_TRUE(wals_->Switch().ok());
+  wals_->Release(kFirst + 2);
+  files_.Disarm();
+  ASSERT_TRUE(wals_->Sync().ok());
+  EXPECT_THAT(Operations("Sync"), ElementsAre(Name(12), Name(13)));
+  files_.Release();
 }
 
 TEST_F(WalSetTest, AnUnclosableFullWalIsNoFailure) {
@@ -345,7 +366,6 @@ TEST_F(WalSetTest, AnUnclosableFullWalIsNoFailure) {
   EXPECT_TRUE(files_.has_failed());
   files_.Release();
   EXPECT_TRUE(wals_->Close().ok());
-  EXPECT_FALSE(latch_.is_set());
 }
 
 // ---- Failures.
@@ -411,47 +431,38 @@ TEST_F(WalSetTest, AFailedSyncOfAnOlderWalKeepsTheTailUnsynced) {
   EXPECT_THAT(files_.uses_after_failure(), IsEmpty());
 }
 
-TEST_F(WalSetTest, AFailedSyncInTheBackgroundIsLatched) {
-  files_.Arm({.operation = 1, .name = "Sync", .path_end = Name(kFirst)});
-  files_.Hold("Sync", Name(kFirst));
-  ASSERT_TRUE(wals_->Start().ok());
-  ASSERT_TRUE(Append("one").ok());
-  ASSERT_TRUE(wals_->Switch().ok());
-  files_.WaitUntilHeld();
-  EXPECT_FALSE(latch_.is_set());
-  files_.Release();
-  EXPECT_FALSE(wals_->Close().ok());  // Waits for the thread.
-  EXPECT_TRUE(latch_.is_set());
-  EXPECT_THAT(latch_.Get().ToString(), HasSubstr(FaultFileSystem::kFaultText));
-  EXPECT_EQ(files_.CountOf("Sync", Name(kFirst)), 1u);
-  EXPECT_THAT(files_.uses_after_failure(), IsEmpty());
-}
-
-TEST_F(WalSetTest, ATailThatFailedIsLatchedWhenItBecomesFull) {
+TEST_F(WalSetTest, ATailThatFailedFailsSyncsAlsoWhenItIsFull) {
   StartWithTheThreadHeld();
   ASSERT_TRUE(Append("one").ok());
   files_.Arm({.operation = 1, .name = "Append"});
   ASSERT_FALSE(Append("two").ok());
   ASSERT_TRUE(wals_->Switch().ok());
+  EXPECT_TRUE(wals_->SyncFull().IsIOError());
+  EXPECT_TRUE(wals_->Sync().IsIOError());
   files_.Release();
-  EXPECT_FALSE(wals_->Close().ok());  // Waits for the thread.
-  EXPECT_TRUE(latch_.is_set());
+  EXPECT_FALSE(wals_->Close().ok());
   EXPECT_THAT(Operations("Sync"), IsEmpty());
   EXPECT_THAT(files_.uses_after_failure(), IsEmpty());
 }
 
 // Of two syncs at once only one would be told of the failure by the system.
-TEST_F(WalSetTest, ASyncBesideAFailingBackgroundSyncFailsToo) {
-  files_.Arm({.operation = 1, .name = "Sync", .path_end = Name(kFirst)});
-  files_.Hold("Sync", Name(kFirst));
-  ASSERT_TRUE(wals_->Start().ok());
+TEST_F(WalSetTest, ASyncBesideAFailingOneFailsToo) {
+  StartWithTheThreadHeld();
   ASSERT_TRUE(Append("one").ok());
   ASSERT_TRUE(wals_->Switch().ok());
+  files_.Release();
+  wals_->WaitUntilIdle();
+  files_.Arm({.operation = 1, .name = "Sync", .path_end = Name(kFirst)});
+  files_.Hold("Sync", Name(kFirst));
+  Status first;
+  std::thread syncer([&] { first = wals_->SyncFull(); });
   files_.WaitUntilHeld();
   Status beside;
-  std::thread syncer([&] { beside = wals_->Sync(); });
+  std::thread other([&] { beside = wals_->Sync(); });
   files_.Release();
   syncer.join();
+  other.join();
+  EXPECT_TRUE(first.IsIOError());
   EXPECT_TRUE(beside.IsIOError());
   EXPECT_EQ(files_.CountOf("Sync", Name(kFirst)), 1u);
 }
@@ -493,7 +504,6 @@ TEST_F(WalSetTest, WhateverFailsAcknowledgedRecordsAreThere) {
     std::filesystem::remove_all(directory_.path());
     std::filesystem::create_directory(directory_.path());
     next_number_ = kFirst;
-    latch_.Clear();
     Make();
     files_.Arm({.operation = operation});
     std::vector<std::pair<uint64_t, std::string>> acknowledged;
@@ -510,7 +520,6 @@ TEST_F(WalSetTest, WhateverFailsAcknowledgedRecordsAreThere) {
       const Status closed = wals_->Close();
       if (!s.ok() && !files_.has_failed()) ADD_FAILURE() << s.ToString();
       if (closed.ok()) {
-        EXPECT_FALSE(latch_.is_set());
       }
     }
     has_failed = files_.has_failed();
@@ -544,7 +553,6 @@ TEST_F(WalSetTest, SyncsRunBesideAppendsAndSwitches) {
   is_done.store(true);
   syncer.join();
   ASSERT_TRUE(wals_->Close().ok());
-  EXPECT_FALSE(latch_.is_set());
   EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
   numbers.pop_back();  // Closed without a record.
   int next = 0;
