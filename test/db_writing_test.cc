@@ -229,9 +229,12 @@ TEST_F(DBWritingTest, ASyncWriteSyncsAndOthersDoNot) {
 // Records of the old WAL must not be lost behind those of the new one.
 TEST_F(DBWritingTest, ASyncBehindAWalSwitchSyncsTheOlderWalFirst) {
   options_.write_buffer_size = size_t{64} << 10;
+  options_.max_write_buffer_number = 4;
   Open();
   const uint64_t switches = database_->GetMetrics().wal_switches;
   files_.Disarm();
+  // What is in a table needs no WAL any more.
+  files_.Hold("NewWritableFile", ".sst");
   std::vector<std::string> appended;
   while (database_->GetMetrics().wal_switches < switches + 2) {
     ASSERT_THAT(database_->Put({}, "key", std::string(4000, 'v')), IsOk());
@@ -247,6 +250,7 @@ TEST_F(DBWritingTest, ASyncBehindAWalSwitchSyncsTheOlderWalFirst) {
     if (operation.name == "Sync") std::erase(unsynced, operation.path);
   }
   EXPECT_THAT(unsynced, testing::IsEmpty());
+  files_.Release();
 }
 
 TEST_F(DBWritingTest, CloseFlushesWhatWasWrittenWithoutWal) {

@@ -206,9 +206,11 @@ class DB {
   // OK survives the death of the process already.
   virtual Status FlushWAL(bool sync) = 0;
 
-  // Stops writes (those with no_slowdown fail) and syncs the WAL, so that the
-  // files in the directory stay as they are until UnlockWAL(). Nests. Calls
-  // that change column families, and Resume(), may wait for UnlockWAL().
+  // Stops writes (those with no_slowdown fail) and syncs the WALs: until
+  // UnlockWAL() nothing is appended to them, and all that was committed
+  // survives a power cut. Flushes and compactions go on, and may remove WALs
+  // that are not needed any more. Nests. Calls that change column families,
+  // Flush() and Resume() may wait for UnlockWAL().
   virtual Status LockWAL() = 0;
   // InvalidArgument if LockWAL() was not called.
   virtual Status UnlockWAL() = 0;

@@ -25,7 +25,7 @@ void WriteController::AddStop() {
 
 bool WriteController::AddStopIfStopped() {
   MutexLock lock(&mutex_);
-  if (!is_stopped()) return false;
+  if (state_.load(std::memory_order_relaxed) < kStop) return false;
   state_.fetch_add(kStop, std::memory_order_release);
   return true;
 }
@@ -40,14 +40,27 @@ bool WriteController::RemoveStop() {
 
 void WriteController::SetStall(const Stall& stall) {
   MutexLock lock(&mutex_);
+  if (stall.bytes_per_second == 0) {
+    paid_at_nanos_ = 0;
+  } else if (stall_.bytes_per_second != 0) {
+    OweAtNewRate(stall_.bytes_per_second, stall.bytes_per_second);
+  }
   stall_ = stall;
   rate_.store(stall.bytes_per_second, std::memory_order_relaxed);
   uint32_t stops = state_.load(std::memory_order_relaxed) / kStop * kStop;
   uint32_t flags = (stall.stops ? kStalled : 0) |
                    (stall.bytes_per_second > 0 ? kDelayed : 0);
   state_.store(stops | flags, std::memory_order_release);
-  if (stall.bytes_per_second == 0) paid_at_nanos_ = 0;
   changed_.NotifyAll();
+}
+
+// The bytes that are not paid for stay the same; the time they take does not.
+void WriteController::OweAtNewRate(uint64_t old_rate, uint64_t new_rate) {
+  uint64_t now = clock_->MonotonicNanos();
+  if (paid_at_nanos_ <= now) return;
+  double factor = static_cast<double>(old_rate) / static_cast<double>(new_rate);
+  double owed = static_cast<double>(paid_at_nanos_ - now) * factor;
+  paid_at_nanos_ = now + static_cast<uint64_t>(owed);
 }
 
 Status WriteController::WaitUntilGoing() {

@@ -46,7 +46,8 @@ class WriteController {
   }
 
   void AddStop() EXCLUDES(mutex_);
-  // Adds one only if writes are stopped already.
+  // Adds one only if somebody else holds one. A mere stall does not count: it
+  // ends by itself, and leaders that began before it may still be at work.
   bool AddStopIfStopped() EXCLUDES(mutex_);
   // False if there is none.
   bool RemoveStop() EXCLUDES(mutex_);
@@ -79,6 +80,7 @@ class WriteController {
   static constexpr uint32_t kStop = 4;
 
   void SpendSlowly(uint64_t bytes) EXCLUDES(mutex_);
+  void OweAtNewRate(uint64_t old_rate, uint64_t new_rate) REQUIRES(mutex_);
   StallMetrics* MetricsOf(const Stall& stall) REQUIRES(mutex_);
 
   Clock* const clock_;

@@ -61,6 +61,13 @@ TEST_F(WriteControllerTest, EveryStopMustBeRemoved) {
   EXPECT_FALSE(controller_.RemoveStop());
 }
 
+// It ends by itself, and says nothing of leaders that are at work.
+TEST_F(WriteControllerTest, AStallIsNoStopToJoin) {
+  controller_.SetStall(Stop());
+  EXPECT_TRUE(controller_.is_stopped());
+  EXPECT_FALSE(controller_.AddStopIfStopped());
+}
+
 TEST_F(WriteControllerTest, TheEndOfAStallLeavesStopsInPlace) {
   controller_.AddStop();
   controller_.SetStall(Stop());
@@ -121,6 +128,15 @@ TEST_F(WriteControllerTest, SmallDebtsWaitAndLargeOnesArePaidInParts) {
   EXPECT_GT(controller_.DelayNanos(), 0u);
   controller_.Spend(100 * kMiB);
   EXPECT_EQ(controller_.DelayNanos(), 20'000'000u);
+}
+
+TEST_F(WriteControllerTest, ADebtIsPaidAtTheRateOfNow) {
+  controller_.SetStall(DelayTo(kMiB));
+  controller_.Spend(kMiB / 64);  // 15.625 ms.
+  controller_.SetStall(DelayTo(4 * kMiB));
+  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 4);
+  controller_.SetStall(DelayTo(2 * kMiB));
+  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 2);
 }
 
 TEST_F(WriteControllerTest, TimeWithoutWritesIsNotSavedUp) {

@@ -190,8 +190,10 @@ StallInput Background::StallInputOf(const ColumnFamily& family,
   input.pending_compaction_bytes = work->pending_bytes;
   input.flush_rate = work->flush_rate;
   input.compaction_rate = work->compaction_rate;
-  input.failure =
-      work->compaction_failure.ok() ? failure_ : work->compaction_failure;
+  input.flush_failure = flush_trouble_.failure;
+  input.compaction_failure = work->compaction_failure.ok()
+                                 ? compaction_trouble_.failure
+                                 : work->compaction_failure;
   return input;
 }
 
@@ -207,33 +209,45 @@ void Background::UpdateStallLocked() {
 
 // --- Flushes ---------------------------------------------------------------
 
+// What was sealed first, so that a family that is written to all the time does
+// not keep others, and the WALs that these need, waiting.
 std::vector<Background::FamilyFlush> Background::TakeFlush() {
   std::vector<FamilyFlush> flushes;
   bool is_together = config_.options.atomic_flush;
+  std::shared_ptr<ColumnFamily> first;
+  uint64_t first_ordinal = UINT64_MAX;
   for (const auto& family : config_.families->All()) {
     auto version = family->PinSuperVersion();
-    is_together |=
-        !version->sealed_memtables.empty() &&
-        version->sealed_memtables.back()->seal_ordinal() <= together_ordinal_;
+    if (version->sealed_memtables.empty()) continue;
+    uint64_t ordinal = version->sealed_memtables.back()->seal_ordinal();
+    is_together |= ordinal <= together_ordinal_;
+    if (ordinal < first_ordinal && IsFlushDue(*family)) {
+      first = family;
+      first_ordinal = ordinal;
+    }
   }
   for (const auto& family : config_.families->All()) {
-    if (!IsFlushDue(*family)) continue;
-    FamilyFlush flush;
-    flush.family = family;
-    auto version = family->PinSuperVersion();
-    for (const auto& memtable : version->sealed_memtables) {
-      if (memtable->seal_ordinal() > sealed_ordinal_) continue;
-      flush.memtables.push_back(memtable);
-      flush.memtable_bytes += memtable->UsedBytes();
-    }
-    Work& work = WorkOf(*family);
-    work.is_flushing = true;
-    work.flush_started_nanos = config_.options.clock->MonotonicNanos();
-    work.flushing_bytes = flush.memtable_bytes;
-    flushes.push_back(std::move(flush));
-    if (!is_together) break;
+    bool is_chosen = is_together ? IsFlushDue(*family) : family == first;
+    if (is_chosen) flushes.push_back(TakeFlushOf(family));
   }
   return flushes;
+}
+
+Background::FamilyFlush Background::TakeFlushOf(
+    const std::shared_ptr<ColumnFamily>& family) {
+  FamilyFlush flush;
+  flush.family = family;
+  auto version = family->PinSuperVersion();
+  for (const auto& memtable : version->sealed_memtables) {
+    if (memtable->seal_ordinal() > sealed_ordinal_) continue;
+    flush.memtables.push_back(memtable);
+    flush.memtable_bytes += memtable->UsedBytes();
+  }
+  Work& work = WorkOf(*family);
+  work.is_flushing = true;
+  work.flush_started_nanos = config_.options.clock->MonotonicNanos();
+  work.flushing_bytes = flush.memtable_bytes;
+  return flush;
 }
 
 void Background::RunFlushJob() {
@@ -245,7 +259,11 @@ void Background::RunFlushJob() {
     Status s = Flush(&flushes);
     mutex_.Lock();
     EndFlush(flushes, s);
-    if (!s.ok() && !s.IsAborted()) WaitToRetry();
+    if (!s.ok() && !s.IsAborted()) WaitToRetry(&flush_trouble_);
+    // Memtables that nobody reads any more end here.
+    mutex_.Unlock();
+    flushes.clear();
+    mutex_.Lock();
   }
   --flush_jobs_;
   Schedule();
@@ -355,6 +373,13 @@ Status Background::SyncWalsOfOthers(const std::vector<VersionEdit>& edits) {
 
 Status Background::Record(VersionSet::Change change,
                           const std::vector<FileMetaData>& files) {
+  // Only what failed before this change began is settled by it: a change that
+  // failed meanwhile may have gone into the same MANIFEST behind it.
+  std::vector<uint64_t> settled;
+  {
+    MutexLock lock(&mutex_);
+    settled = unrecorded_;
+  }
   // The MANIFEST must not name what a power cut can still take away.
   Status s;
   if (!files.empty()) {
@@ -364,9 +389,12 @@ Status Background::Record(VersionSet::Change change,
   std::vector<uint64_t> removable;
   {
     MutexLock lock(&mutex_);
-    if (s.ok()) {
-      removable.swap(unrecorded_);
-    } else {
+    for (uint64_t number : settled) {
+      if (s.ok() && std::erase(unrecorded_, number) > 0) {
+        removable.push_back(number);
+      }
+    }
+    if (!s.ok()) {
       for (const FileMetaData& file : files) unrecorded_.push_back(file.number);
     }
   }
@@ -402,11 +430,11 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
   }
   last_flush_nanos_ = now;
   // Aborted: a column family was dropped meanwhile; the others are due again.
-  if (!status.IsAborted()) failure_ = status;
-  if (status.ok() || status.IsAborted()) {
-    retry_nanos_ = 0;
-  } else {
-    ++failures_;
+  if (status.ok()) {
+    flush_trouble_.End();
+  } else if (!status.IsAborted()) {
+    flush_trouble_.failure = status;
+    ++flush_trouble_.failures;
   }
   Schedule();
   UpdateStallLocked();
@@ -459,7 +487,13 @@ void Background::RunCompactionJob() {
     mutex_.Unlock();
     Status s = RunOne(chosen, *compaction);
     mutex_.Lock();
-    if (!s.ok() && !IsDamage(s)) WaitToRetry();
+    if (s.ok()) {
+      compaction_trouble_.End();
+    } else if (!IsDamage(s) && !s.IsShutdownInProgress()) {
+      compaction_trouble_.failure = s;
+      UpdateStallLocked();
+      WaitToRetry(&compaction_trouble_);
+    }
   }
   --compaction_jobs_;
   Schedule();
@@ -478,13 +512,11 @@ Status Background::RunOne(const std::shared_ptr<ColumnFamily>& family,
   work.running.Remove(compaction);
   if (s.ok()) {
     NoteCompaction(&work, compaction, result);
-    if (failures_ > 0) failure_ = Status::OK();
-    retry_nanos_ = 0;
   } else if (!was_dropped && !s.IsShutdownInProgress()) {
     Log(logger_, "[%s] compaction of level %d failed: %s",
         family->name().c_str(), compaction.level, s.ToString().c_str());
-    ++failures_;
-    (IsDamage(s) ? work.compaction_failure : failure_) = s;
+    ++compaction_trouble_.failures;
+    if (IsDamage(s)) work.compaction_failure = s;
   }
   Schedule();
   UpdateStallLocked();
@@ -668,7 +700,13 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
                          version->sealed_memtables.front()->seal_ordinal());
   }
   MutexLock lock(&mutex_);
-  uint64_t failures_before = failures_;
+  // One that runs already may fail for what has been mended since it began.
+  uint64_t failures_passed_over = flush_trouble_.failures;
+  for (const auto& [id, work] : work_) {
+    if (!work.is_flushing) continue;
+    ++failures_passed_over;
+    break;
+  }
   auto is_pending = [](const auto& wait) {
     if (wait.first->is_dropped()) return false;
     auto version = wait.first->PinSuperVersion();
@@ -679,7 +717,10 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
     if (is_stopping_.load(std::memory_order_relaxed)) {
       return Status::ShutdownInProgress("the DB is being closed");
     }
-    if (failures_ != failures_before && !failure_.ok()) return failure_;
+    if (flush_trouble_.failures > failures_passed_over &&
+        !flush_trouble_.failure.ok()) {
+      return flush_trouble_.failure;
+    }
     changed_.Wait(&mutex_);
   }
   return Status::OK();
@@ -699,7 +740,8 @@ Status Background::WaitUntilIdleLocked() {
     if (is_stopping_.load(std::memory_order_relaxed)) {
       return Status::ShutdownInProgress("the DB is being closed");
     }
-    if (!failure_.ok()) return failure_;
+    if (!flush_trouble_.failure.ok()) return flush_trouble_.failure;
+    if (!compaction_trouble_.failure.ok()) return compaction_trouble_.failure;
     Schedule();
     if (flush_jobs_ == 0 && compaction_jobs_ == 0 && manual_compactions_ == 0 &&
         removal_jobs_.load(std::memory_order_relaxed) == 0) {
@@ -712,10 +754,16 @@ Status Background::WaitUntilIdleLocked() {
   }
 }
 
-void Background::WaitToRetry() {
-  retry_nanos_ = std::clamp(retry_nanos_ * 2, kRetryNanosMin, kRetryNanosMax);
-  uint64_t end = config_.options.clock->MonotonicNanos() + retry_nanos_;
-  while (!is_stopping_.load(std::memory_order_relaxed) && !failure_.ok()) {
+void Background::WaitToRetry(Trouble* trouble) {
+  changed_.NotifyAll();
+  mutex_.Unlock();
+  RemoveUnusedTables();
+  mutex_.Lock();
+  trouble->retry_nanos =
+      std::clamp(trouble->retry_nanos * 2, kRetryNanosMin, kRetryNanosMax);
+  uint64_t end = config_.options.clock->MonotonicNanos() + trouble->retry_nanos;
+  while (!is_stopping_.load(std::memory_order_relaxed) &&
+         !trouble->failure.ok()) {
     uint64_t now = config_.options.clock->MonotonicNanos();
     if (now >= end) return;
     changed_.WaitFor(&mutex_, end - now);
@@ -724,8 +772,8 @@ void Background::WaitToRetry() {
 
 void Background::ClearFailure() {
   MutexLock lock(&mutex_);
-  failure_ = Status::OK();
-  retry_nanos_ = 0;
+  flush_trouble_.End();
+  compaction_trouble_.End();
   for (auto& [id, work] : work_) work.compaction_failure = Status::OK();
   Schedule();
   UpdateStallLocked();
@@ -779,7 +827,8 @@ void Background::RemoveUnusedTables() {
 
 Status Background::failure() const {
   MutexLock lock(&mutex_);
-  if (!failure_.ok()) return failure_;
+  if (!flush_trouble_.failure.ok()) return flush_trouble_.failure;
+  if (!compaction_trouble_.failure.ok()) return compaction_trouble_.failure;
   for (const auto& [id, work] : work_) {
     if (!work.compaction_failure.ok()) return work.compaction_failure;
   }
@@ -813,7 +862,7 @@ Background::Activity Background::activity(const ColumnFamily& family) const {
     if (work.is_flushing) ++activity.flushes;
     activity.compactions += static_cast<int>(work.running.size());
   }
-  activity.failures = failures_;
+  activity.failures = flush_trouble_.failures + compaction_trouble_.failures;
   activity.flush_due = IsFlushDue(family);
   activity.compaction_due = IsCompactionDue(family);
   return activity;

@@ -128,6 +128,18 @@ class Background {
     uint64_t pending_bytes = 0;
   };
 
+  // Jobs of one kind fail, and not because of damage in a file.
+  struct Trouble {
+    Status failure;  // Of the last job; OK: there is no trouble.
+    uint64_t retry_nanos = 0;
+    uint64_t failures = 0;  // Since the open.
+
+    void End() {
+      failure = Status::OK();
+      retry_nanos = 0;
+    }
+  };
+
   // What one flush takes from one family.
   struct FamilyFlush {
     std::shared_ptr<ColumnFamily> family;
@@ -150,6 +162,8 @@ class Background {
 
   void RunFlushJob() EXCLUDES(mutex_);
   std::vector<FamilyFlush> TakeFlush() REQUIRES(mutex_);
+  FamilyFlush TakeFlushOf(const std::shared_ptr<ColumnFamily>& family)
+      REQUIRES(mutex_);
   Status Flush(std::vector<FamilyFlush>* flushes) EXCLUDES(mutex_);
   Status CommitFlush(const std::vector<FamilyFlush>& flushes) EXCLUDES(mutex_);
   // Where a family leaves WALs behind that others need: they must be durable
@@ -194,8 +208,9 @@ class Background {
   void NoteCompaction(Work* work, const Compaction& compaction,
                       const CompactionResult& result) REQUIRES(mutex_);
   void RemoveUnusedTables();
-  // Waits a little after a failure of the machine.
-  void WaitToRetry() REQUIRES(mutex_);
+  // Waits a little before the next try. What can be removed is removed first:
+  // the disk may be full.
+  void WaitToRetry(Trouble* trouble) REQUIRES(mutex_);
 
   const Config config_;
   Logger* const logger_;
@@ -220,9 +235,9 @@ class Background {
   Atomic<int> removal_jobs_ = 0;
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   uint64_t flush_interval_nanos_ GUARDED_BY(mutex_) = 0;  // Of late.
-  Status failure_ GUARDED_BY(mutex_);  // Of the last job, if it failed.
-  uint64_t failures_ GUARDED_BY(mutex_) = 0;
-  uint64_t retry_nanos_ GUARDED_BY(mutex_) = 0;
+  // One kind of job working says nothing of the other.
+  Trouble flush_trouble_ GUARDED_BY(mutex_);
+  Trouble compaction_trouble_ GUARDED_BY(mutex_);
 
   // Destroyed first: its jobs use all of the above.
   std::unique_ptr<WorkerPool> pool_;

@@ -91,7 +91,11 @@ Stall ComputeStall(const ColumnFamilyOptions& options,
                     options.hard_pending_compaction_bytes_limit, rate));
   }
   strictest.family = input.family;
-  if (strictest.stops) strictest.failure = input.failure;
+  if (strictest.stops) {
+    strictest.failure = strictest.cause == StallCause::kMemtables
+                            ? input.flush_failure
+                            : input.compaction_failure;
+  }
   return strictest;
 }
 

@@ -26,8 +26,9 @@ struct StallInput {
   // write. 0: not known yet.
   uint64_t flush_rate = 0;
   uint64_t compaction_rate = 0;
-  // Why flushes and compactions cannot run, if they cannot.
-  Status failure;
+  // Why flushes, or compactions of this family, cannot run, if they cannot.
+  Status flush_failure;
+  Status compaction_failure;
 };
 
 // The rate at which writers neither run into a stop nor wait for longer than

@@ -124,10 +124,19 @@ TEST_F(StallPolicyTest, TheSlowestOfSeveralCausesCounts) {
 }
 
 TEST_F(StallPolicyTest, AFailureIsToldOnlyToWritersThatWouldHaveToWait) {
-  input_.failure = Status::IOError("the disk is gone");
+  input_.compaction_failure = Status::IOError("the disk is gone");
   input_.level0_files = 30;
   EXPECT_TRUE(Computed().failure.ok());
   input_.level0_files = 36;
+  EXPECT_TRUE(Computed().failure.IsIOError());
+}
+
+TEST_F(StallPolicyTest, OnlyTheFailureOfWhatWouldEndTheStopIsTold) {
+  input_.sealed_memtables = 4;
+  input_.compaction_failure = Status::Corruption("a table is damaged");
+  ExpectStoppedBy(StallCause::kMemtables);
+  EXPECT_TRUE(Computed().failure.ok()) << "a flush ends it";
+  input_.flush_failure = Status::IOError("the disk is gone");
   EXPECT_TRUE(Computed().failure.IsIOError());
 }
 
