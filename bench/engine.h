@@ -25,6 +25,7 @@ struct EngineOptions {
   std::string directory;
   // Bytes of writes kept in memory, for engines that have such a limit.
   uint64_t write_buffer_size = uint64_t{64} << 20;
+  uint64_t target_file_size = uint64_t{64} << 20;
   // Bytes of the block cache, for engines that have one; 0: their default.
   uint64_t cache_size = 0;
   // Of a Bloom filter, per key; 0: none.

@@ -133,6 +133,7 @@ StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options) {
   leveldb::Options db_options;
   db_options.create_if_missing = true;
   db_options.write_buffer_size = options.write_buffer_size;
+  db_options.max_file_size = options.target_file_size;
   leveldb::DB* db = nullptr;
   leveldb::Status s = leveldb::DB::Open(db_options, options.directory, &db);
   if (!s.ok()) return ToStatus(s);

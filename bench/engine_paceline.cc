@@ -130,6 +130,7 @@ StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options) {
   Options db_options;
   db_options.create_if_missing = true;
   db_options.write_buffer_size = options.write_buffer_size;
+  db_options.target_file_size_base = options.target_file_size;
   BlockBasedTableOptions table;
   if (options.cache_size > 0)
     table.block_cache = NewLRUCache(options.cache_size);

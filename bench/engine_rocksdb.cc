@@ -218,6 +218,7 @@ StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options) {
   rocksdb::Options db_options;
   db_options.create_if_missing = true;
   db_options.write_buffer_size = options.write_buffer_size;
+  db_options.target_file_size_base = options.target_file_size;
   rocksdb::BlockBasedTableOptions table;
   if (options.cache_size > 0) {
     table.block_cache = rocksdb::NewLRUCache(options.cache_size);

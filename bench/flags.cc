@@ -94,6 +94,9 @@ void AddEngineFlags(CLI::App* app, FlagTexts* texts, Flags* flags) {
   app->add_option("--write_buffer_size", flags->write_buffer_size,
                   "Bytes (or 64m, 1g) of a memtable")
       ->transform(CLI::AsSizeValue(false));
+  app->add_option("--target_file_size_base", flags->target_file_size_base,
+                  "Bytes (or 64m, 1g) of a table, as compactions write it")
+      ->transform(CLI::AsSizeValue(false));
   app->add_option("--cache_size", flags->cache_size,
                   "Bytes (or 64m, 1g) of the block cache. 0: the engine's "
                   "default")

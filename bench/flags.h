@@ -47,6 +47,7 @@ struct Flags {
   bool disable_wal = false;
 
   uint64_t write_buffer_size = uint64_t{64} << 20;
+  uint64_t target_file_size_base = uint64_t{64} << 20;
   uint64_t cache_size = 0;
   double bloom_bits = 0;
   std::string compression = "default";

@@ -180,6 +180,7 @@ Json ToJson(const Flags& flags) {
           {"seed", flags.seed},
           {"disable_wal", flags.disable_wal},
           {"write_buffer_size", flags.write_buffer_size},
+          {"target_file_size_base", flags.target_file_size_base},
           {"db", flags.db},
           {"use_existing_db", flags.use_existing_db},
           {"stats", flags.stats}};
@@ -264,6 +265,10 @@ std::string ResultLine(const RunResult& result, bool names_run) {
         fmt::format("; tables {:.1f} MB written, {:.1f} MB on disk",
                     static_cast<double>(*result.table_bytes) / kMebibyte,
                     static_cast<double>(*result.directory_bytes) / kMebibyte);
+  }
+  if (result.memory_bytes) {
+    line += fmt::format("; memory {:.1f} MB",
+                        static_cast<double>(*result.memory_bytes) / kMebibyte);
   }
   if (names_run) {
     line +=

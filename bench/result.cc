@@ -88,6 +88,7 @@ void to_json(Json& json, const RunResult& result) {
               {"commits_per_sync", OrNull(result.CommitsPerSync())},
               {"table_bytes", OrNull(result.table_bytes)},
               {"directory_bytes", OrNull(result.directory_bytes)},
+              {"memory_bytes", OrNull(result.memory_bytes)},
               {"background_operations", OrNull(result.background_operations)}};
 }
 
@@ -108,6 +109,7 @@ void from_json(const Json& json, RunResult& result) {
   result.syncs = CountOrNothing(json.at("syncs"));
   result.table_bytes = CountOrNothing(json.at("table_bytes"));
   result.directory_bytes = CountOrNothing(json.at("directory_bytes"));
+  result.memory_bytes = CountOrNothing(json.at("memory_bytes"));
   result.background_operations =
       CountOrNothing(json.at("background_operations"));
 }

@@ -53,6 +53,8 @@ struct RunResult {
   std::optional<uint64_t> table_bytes = std::nullopt;
   // What the database takes on disk afterwards.
   std::optional<uint64_t> directory_bytes = std::nullopt;
+  // The most memory that the process had of its own meanwhile.
+  std::optional<uint64_t> memory_bytes = std::nullopt;
   // Of the background writer, if there was one.
   std::optional<uint64_t> background_operations = std::nullopt;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bench/memory_meter.h"
 #include "bench/scratch_directory.h"
 
 namespace paceline::bench {
@@ -76,8 +77,13 @@ StatusOr<RunResult> Runner::RunBenchmark(const std::string& name,
   Status s = OpenEngine(workload.starts_fresh && !flags_.use_existing_db);
   if (!s.ok()) return s;
   std::vector<std::unique_ptr<Session>> sessions;
-  s = MakeSessions(workload, &sessions);
-  if (!s.ok()) return s;
+  if (workload.opens) {
+    engine_.reset();
+    sessions.emplace_back();
+  } else {
+    s = MakeSessions(workload, &sessions);
+    if (!s.ok()) return s;
+  }
   s = SettleFileSystem(plan_.directory);
   if (!s.ok()) return s;
 
@@ -94,7 +100,8 @@ StatusOr<RunResult> Runner::RunBenchmark(const std::string& name,
         .engine = engine_.get(),
         .parameters = &parameters,
         .values = &values_,
-        .seed = SeedOf(flags_.seed, plan_.run, position, i)};
+        .seed = SeedOf(flags_.seed, plan_.run, position, i),
+        .open = [this] { return OpenEngine(/*fresh=*/false); }};
     if (i < static_cast<size_t>(plan_.threads)) {
       team.AddThread(workload.make(context));
     } else {
@@ -102,10 +109,15 @@ StatusOr<RunResult> Runner::RunBenchmark(const std::string& name,
     }
   }
 
-  EngineCounters before = engine_->Counters();
+  EngineCounters before;
+  if (engine_ != nullptr) before = engine_->Counters();
+  MemoryMeter memory;
   StatusOr<TeamResult> measured = team.Run();
   if (!measured.ok()) return measured.status();
-  return MakeResult(workload, *measured, before, engine_->Counters());
+  RunResult result =
+      MakeResult(workload, *measured, before, engine_->Counters());
+  result.memory_bytes = memory.Peak();
+  return result;
 }
 
 Status Runner::OpenEngine(bool fresh) {
@@ -121,6 +133,7 @@ Status Runner::OpenEngine(bool fresh) {
       {.mode = plan_.engine->mode,
        .directory = plan_.directory,
        .write_buffer_size = flags_.write_buffer_size,
+       .target_file_size = flags_.target_file_size_base,
        .cache_size = flags_.cache_size,
        .bloom_bits = flags_.bloom_bits,
        .compression = flags_.compression,

@@ -271,6 +271,24 @@ class EngineOperation : public Operation {
   bool is_done_ = false;
 };
 
+// Opens the database, once.
+class OpenOperation : public Operation {
+ public:
+  explicit OpenOperation(const OperationContext& context)
+      : open_(context.open) {}
+
+  Status Run(Tally* tally) override {
+    if (is_done_) return Status::OK();
+    is_done_ = true;
+    ++tally->operations;
+    return open_();
+  }
+
+ private:
+  const std::function<Status()> open_;
+  bool is_done_ = false;
+};
+
 using OperationPointer = std::unique_ptr<Operation>;
 
 template <Order order>
@@ -301,6 +319,10 @@ OperationPointer MakeGetMissing(const OperationContext& context) {
 
 OperationPointer MakeMultiGet(const OperationContext& context) {
   return std::make_unique<MultiGetOperation>(context);
+}
+
+OperationPointer MakeOpen(const OperationContext& context) {
+  return std::make_unique<OpenOperation>(context);
 }
 
 template <Status (Engine::*call)()>
@@ -362,6 +384,7 @@ constexpr Workload kWorkloads[] = {
      .counts_found = true},
     {.name = "deleterandom", .make = MakeDelete, .writes = true},
     {.name = "compact", .make = MakeEngineCall<&Engine::Compact>},
+    {.name = "open", .make = MakeOpen, .opens = true},
     {.name = "waitforcompaction", .make = MakeEngineCall<&Engine::Settle>},
 };
 

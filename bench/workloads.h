@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -35,6 +36,8 @@ struct OperationContext {
   const WorkloadParameters* parameters = nullptr;
   const ValueBytes* values = nullptr;
   uint64_t seed = 0;
+  // For workloads that open the database, which is closed: does so.
+  std::function<Status()> open = {};
 };
 
 // What a thread has done so far.
@@ -71,6 +74,8 @@ struct Workload {
   bool is_batched = false;
   // Counts how many keys it found.
   bool counts_found = false;
+  // Starts with the database closed, in one thread.
+  bool opens = false;
   // One more thread overwrites random keys meanwhile; not counted.
   bool has_background_writer = false;
 };
