@@ -265,6 +265,14 @@ class TreeRun {
     return {view.first, &view.second};
   }
 
+  // What a reader may ask for without being answered otherwise.
+  ReadOptions RandomReadOptions(const Snapshot* snapshot) {
+    return {.snapshot = snapshot,
+            .verify_checksums = random_.OneIn(2),
+            .fill_cache = random_.OneIn(2),
+            .readahead_size = random_.OneIn(4) ? size_t{16} << 10 : 0};
+  }
+
   void ReadSeveral() {
     const auto [snapshot, state] = RandomView();
     std::vector<std::string> families(1 + random_.Below(12));
@@ -279,12 +287,12 @@ class TreeRun {
     std::vector<Status> statuses;
     if (random_.OneIn(2)) {
       statuses = database_->MultiGet(
-          {.snapshot = snapshot}, handles,
+          RandomReadOptions(snapshot), handles,
           std::vector<Slice>(keys.begin(), keys.end()), &values);
     } else {
       for (size_t i = 0; i < keys.size(); ++i) {
-        statuses.push_back(database_->Get({.snapshot = snapshot}, handles[i],
-                                          keys[i], &values[i]));
+        statuses.push_back(database_->Get(RandomReadOptions(snapshot),
+                                          handles[i], keys[i], &values[i]));
       }
     }
     for (size_t i = 0; i < keys.size(); ++i) {
@@ -309,12 +317,11 @@ class TreeRun {
     if (random_.OneIn(3)) upper = stream_.RandomKey(&random_);
     const Slice lower_slice = lower ? Slice(*lower) : Slice();
     const Slice upper_slice = upper ? Slice(*upper) : Slice();
-    const std::unique_ptr<Iterator> iterator(database_->NewIterator(
-        {.snapshot = snapshot,
-         .iterate_lower_bound = lower ? &lower_slice : nullptr,
-         .iterate_upper_bound = upper ? &upper_slice : nullptr,
-         .readahead_size = random_.OneIn(4) ? size_t{16} << 10 : 0},
-        database_.Family(family)));
+    ReadOptions read = RandomReadOptions(snapshot);
+    if (lower) read.iterate_lower_bound = &lower_slice;
+    if (upper) read.iterate_upper_bound = &upper_slice;
+    const std::unique_ptr<Iterator> iterator(
+        database_->NewIterator(read, database_.Family(family)));
     ModelCursor cursor(state->Entries(family), lower, upper);
     Walk(iterator.get(), &cursor);
   }
@@ -378,8 +385,8 @@ class TreeRun {
     if (held_iterators_.size() < kHeldIteratorsMax) {
       const std::string family = RandomFamily();
       held_iterators_.push_back(
-          {std::unique_ptr<Iterator>(
-               database_->NewIterator({}, database_.Family(family))),
+          {std::unique_ptr<Iterator>(database_->NewIterator(
+               RandomReadOptions(nullptr), database_.Family(family))),
            std::make_unique<ModelEntries>(model_.Entries(family))});
       return;
     }
