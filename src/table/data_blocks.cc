@@ -22,13 +22,14 @@ constexpr ForeignType kForeignTypes[] = {
 }  // namespace
 
 DataBlocks::DataBlocks(const TableContents* table,
-                       std::shared_ptr<BlockCache> cache)
+                       std::shared_ptr<BlockCache> cache, uint64_t file_id)
     : table_(table),
       cache_(std::move(cache)),
-      file_id_(cache_ != nullptr ? cache_->NewFileId() : 0) {}
+      owns_file_id_(cache_ != nullptr && file_id == 0),
+      file_id_(owns_file_id_ ? cache_->NewFileId() : file_id) {}
 
 DataBlocks::~DataBlocks() {
-  if (cache_ != nullptr) cache_->EraseFile(file_id_);
+  if (owns_file_id_) cache_->EraseFile(file_id_);
 }
 
 Status DataBlocks::Read(size_t position, const BlockReadOptions& options,

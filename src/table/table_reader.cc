@@ -17,10 +17,10 @@ class TableReaderImpl final : public TableReader {
  public:
   TableReaderImpl(std::unique_ptr<const TableContents> table,
                   const FileMetaData& metadata,
-                  std::shared_ptr<BlockCache> cache)
+                  const TableReaderOptions& options)
       : table_(std::move(table)),
         metadata_(metadata),
-        blocks_(table_.get(), std::move(cache)) {}
+        blocks_(table_.get(), options.block_cache, options.cache_file_id) {}
 
   Status Get(const BlockReadOptions& options, const Slice& user_key,
              SequenceNumber snapshot, HeldBlocks* held,
@@ -153,8 +153,8 @@ StatusOr<std::shared_ptr<const TableReader>> TableReader::Open(
     const FileMetaData& metadata) {
   auto table = LoadTable(options, std::move(file), metadata);
   if (!table.ok()) return table.status();
-  return std::shared_ptr<const TableReader>(std::make_shared<TableReaderImpl>(
-      *std::move(table), metadata, options.block_cache));
+  return std::shared_ptr<const TableReader>(
+      std::make_shared<TableReaderImpl>(*std::move(table), metadata, options));
 }
 
 }  // namespace paceline

@@ -25,6 +25,10 @@ struct TableReaderOptions {
   const InternalKeyComparator* comparator = nullptr;
   // Null: blocks are not kept.
   std::shared_ptr<BlockCache> block_cache;
+  // What the file is called in the cache, by somebody who erases it there when
+  // nobody opens it again. 0: the reader takes a name of its own, and the
+  // blocks go with it.
+  uint64_t cache_file_id = 0;
   // For messages.
   std::string path;
   std::string family_name;

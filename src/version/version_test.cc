@@ -222,6 +222,54 @@ TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
   EXPECT_FALSE(version->MayHaveBelow(1, "c"));
 }
 
+// With one open table at a time, and a cache.
+class BoundedVersionTest : public VersionTest {
+ protected:
+  BoundedVersionTest() {
+    context_ = std::make_shared<const TableContext>(TableContext{
+        comparator_, "family",
+        std::make_shared<TableCache>(FileSystem::Default(), directory_.path(),
+                                     /*open_files_max=*/1),
+        cache_, unused_});
+  }
+
+  const std::shared_ptr<BlockCache> cache_ =
+      AsBlockCache(NewLRUCache(1 << 20, 0));
+};
+
+TEST_F(BoundedVersionTest, BlocksStayInTheCacheWhenTheirTableIsClosed) {
+  AddTable(1, {{"a", 1, ValueType::kValue, "1"}}, {});
+  AddTable(1, {{"b", 1, ValueType::kValue, "2"}}, {});
+  const auto version = Made();
+  EXPECT_EQ(Get(*version, "a", 9), "1");
+  EXPECT_EQ(Get(*version, "b", 9), "2");
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_EQ(cache_->misses(), 2u);
+  EXPECT_EQ(Get(*version, "a", 9), "1");
+  EXPECT_EQ(Get(*version, "b", 9), "2");
+  EXPECT_EQ(cache_->misses(), 2u);
+  EXPECT_EQ(cache_->hits(), 2u);
+}
+
+TEST_F(BoundedVersionTest, BlocksGoWithTheLastVersionThatHasTheirTable) {
+  AddTable(1, {{"a", 1, ValueType::kValue, "1"}}, {});
+  AddTable(2, {{"a", 0, ValueType::kValue, "0"}}, {});
+  auto first = Made();
+  EXPECT_EQ(Get(*first, "a", 9), "1");
+  EXPECT_EQ(Get(*first, "a", 0), "0");
+  const size_t both = cache_->GetUsage();
+  family_.files.erase(2);
+  auto second = Version::Make(family_, *first);
+  ASSERT_TRUE(second.ok());
+  first->files(2)[0]->MarkObsolete();
+  EXPECT_EQ(cache_->GetUsage(), both);
+  first.reset();
+  EXPECT_LT(cache_->GetUsage(), both);
+  EXPECT_GT(cache_->GetUsage(), 0u);
+  *second = nullptr;
+  EXPECT_EQ(cache_->GetUsage(), 0u);
+}
+
 // --- Against a model. ------------------------------------------------------
 
 constexpr char kLastKey = 'p';
