@@ -48,6 +48,13 @@ size_t LiveTable::ReaderMemory() const {
 }
 
 StatusOr<LiveTable::Open> LiveTable::OpenTable() const {
+  // The options are made only if they are needed.
+  if (context_->tables->is_bounded()) {
+    if (auto reader = context_->tables->Use(number())) {
+      const TableReader* borrowed = reader.get();
+      return Open{borrowed, std::move(reader)};
+    }
+  }
   const TableReaderOptions options = context_->reader_options(cache_file_id_);
   auto opened = context_->tables->is_bounded()
                     ? context_->tables->Find(*metadata_, options)

@@ -216,12 +216,12 @@ VersionTombstones::VersionTombstones(const Version* version)
     return file->may_have_tombstones();
   };
   for (const auto& file : version->files(0)) {
-    if (may_have(file)) files_.push_back(file.get());
+    if (may_have(file)) files_.push_back({file.get(), {}});
   }
   for (int level = 1; level < kLevels; ++level) {
     const LiveTables& files = version->files(level);
     if (std::any_of(files.begin(), files.end(), may_have)) {
-      levels_.push_back({&files});
+      levels_.push_back({.files = &files});
     }
   }
 }
@@ -230,19 +230,20 @@ Status VersionTombstones::AddCovering(const Slice& user_key,
                                       SequenceNumber snapshot,
                                       Covering* covering) {
   const InternalKeyComparator& comparator = version_->comparator();
-  for (const LiveTable* file : files_) {
-    Status s = AddCoveringOf(*file, user_key, snapshot, covering);
+  for (OpenFile& file : files_) {
+    Status s = AddCoveringOf(user_key, snapshot, &file, covering);
     if (!s.ok()) return s;
   }
   for (Level& level : levels_) {
     Locate(user_key, &level);
     for (size_t i = level.position; i < level.files->size(); ++i) {
-      const LiveTable& file = *(*level.files)[i];
-      if (comparator.CompareUserKeys(file.metadata().smallest_user_key(),
+      const LiveTable* file = (*level.files)[i].get();
+      if (comparator.CompareUserKeys(file->metadata().smallest_user_key(),
                                      user_key) > 0) {
         break;
       }
-      Status s = AddCoveringOf(file, user_key, snapshot, covering);
+      if (level.last.file != file) level.last = {file, {}};
+      Status s = AddCoveringOf(user_key, snapshot, &level.last, covering);
       if (!s.ok()) return s;
     }
   }
@@ -264,20 +265,22 @@ void VersionTombstones::Locate(const Slice& user_key, Level* level) const {
   if (!is_here) level->position = FindFile(comparator, files, user_key);
 }
 
-Status VersionTombstones::AddCoveringOf(const LiveTable& file,
-                                        const Slice& user_key,
-                                        SequenceNumber snapshot,
+Status VersionTombstones::AddCoveringOf(const Slice& user_key,
+                                        SequenceNumber snapshot, OpenFile* file,
                                         Covering* covering) const {
-  if (!file.may_have_tombstones() ||
-      !Overlaps(version_->comparator(), file.metadata(), &user_key,
-                &user_key)) {
+  const FileMetaData& metadata = file->file->metadata();
+  if (!file->file->may_have_tombstones() ||
+      !Overlaps(version_->comparator(), metadata, &user_key, &user_key)) {
     return Status::OK();
   }
-  auto table = file.Get();
-  if (!table.ok()) return table.status();
-  if (const auto& tombstones = (*table)->tombstones()) {
-    AddCoveringOfTable(*tombstones, file.metadata(), version_->comparator(),
-                       user_key, snapshot, covering);
+  if (file->table.reader == nullptr) {
+    auto table = file->file->Get();
+    if (!table.ok()) return table.status();
+    file->table = *std::move(table);
+  }
+  if (const auto& tombstones = file->table->tombstones()) {
+    AddCoveringOfTable(*tombstones, metadata, version_->comparator(), user_key,
+                       snapshot, covering);
   }
   return Status::OK();
 }

@@ -83,7 +83,8 @@ class Version {
                             const Slice* end);
 
 // What the range tombstones of a Version do to keys. For one reader: it
-// remembers where it was. Thread-compatible.
+// remembers where it was, and keeps the tables open that it asked last: one for
+// each level, and those of level 0. Thread-compatible.
 class VersionTombstones {
  public:
   // Must not outlive `version`.
@@ -94,18 +95,23 @@ class VersionTombstones {
                      Covering* covering);
 
  private:
+  struct OpenFile {
+    const LiveTable* file = nullptr;
+    LiveTable::Open table;  // Null: not asked yet.
+  };
   struct Level {
     const LiveTables* files = nullptr;
     size_t position = 0;  // Where the last key was.
+    OpenFile last = {};   // The last one that was asked.
   };
 
-  Status AddCoveringOf(const LiveTable& file, const Slice& user_key,
-                       SequenceNumber snapshot, Covering* covering) const;
+  Status AddCoveringOf(const Slice& user_key, SequenceNumber snapshot,
+                       OpenFile* file, Covering* covering) const;
   void Locate(const Slice& user_key, Level* level) const;
 
   const Version* const version_;
-  std::vector<const LiveTable*> files_;  // Of level 0.
-  std::vector<Level> levels_;            // The others.
+  std::vector<OpenFile> files_;  // Of level 0.
+  std::vector<Level> levels_;    // The others.
 };
 
 }  // namespace paceline

@@ -251,6 +251,35 @@ TEST_F(BoundedVersionTest, BlocksStayInTheCacheWhenTheirTableIsClosed) {
   EXPECT_EQ(cache_->hits(), 2u);
 }
 
+TEST_F(BoundedVersionTest, AScanOpensEachTableWithTombstonesOnce) {
+  AddTable(0, {}, {{"a", "z", 5}});
+  AddTable(1, {}, {{"a", "m", 9}});
+  AddTable(1, {}, {{"m", "z", 8}});
+  const auto version = Made();
+  VersionTombstones tombstones(version.get());
+  auto covers = [&](const char* key, SequenceNumber entry) {
+    Covering covering;
+    EXPECT_TRUE(
+        tombstones.AddCovering(key, kMaxSequenceNumber, &covering).ok());
+    return covering.Covers(entry);
+  };
+  EXPECT_TRUE(covers("b", 8));
+  // What is open for the scan is asked, not the cache of tables, which has
+  // room for only one of them.
+  context_->tables->Evict(1);
+  context_->tables->Evict(2);
+  EXPECT_TRUE(covers("c", 8));
+  EXPECT_FALSE(covers("c", 9));
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_EQ(context_->tables->FindOpen(2), nullptr);
+  EXPECT_TRUE(covers("n", 7));
+  EXPECT_FALSE(covers("n", 8));
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_NE(context_->tables->FindOpen(3), nullptr);
+  // And back again.
+  EXPECT_TRUE(covers("b", 8));
+}
+
 TEST_F(BoundedVersionTest, BlocksGoWithTheLastVersionThatHasTheirTable) {
   AddTable(1, {{"a", 1, ValueType::kValue, "1"}}, {});
   AddTable(2, {{"a", 0, ValueType::kValue, "0"}}, {});
