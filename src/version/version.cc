@@ -114,6 +114,16 @@ uint64_t Version::NextEpoch() const {
   return largest + 1;
 }
 
+size_t Version::FirstWithTombstones(int level) const {
+  const LiveTables& sorted = files(level);
+  Atomic<size_t>& known = first_with_tombstones_[static_cast<size_t>(level)];
+  const size_t begin = known.load(std::memory_order_relaxed);
+  size_t i = begin;
+  while (i < sorted.size() && !sorted[i]->may_have_tombstones()) ++i;
+  if (i != begin) known.store(i, std::memory_order_relaxed);
+  return i;
+}
+
 size_t FindFile(const InternalKeyComparator& comparator,
                 const LiveTables& files, const Slice& user_key) {
   auto ends_before = [&](const std::shared_ptr<LiveTable>& file,
@@ -212,15 +222,15 @@ bool Version::MayHaveBelow(int level, const Slice& user_key) const {
 
 VersionTombstones::VersionTombstones(const Version* version)
     : version_(version) {
-  auto may_have = [](const std::shared_ptr<LiveTable>& file) {
-    return file->may_have_tombstones();
-  };
-  for (const auto& file : version->files(0)) {
-    if (may_have(file)) files_.push_back({file.get(), {}});
+  const LiveTables& newest = version->files(0);
+  for (size_t i = version->FirstWithTombstones(0); i < newest.size(); ++i) {
+    if (newest[i]->may_have_tombstones()) {
+      files_.push_back({newest[i].get(), {}});
+    }
   }
   for (int level = 1; level < kLevels; ++level) {
     const LiveTables& files = version->files(level);
-    if (std::any_of(files.begin(), files.end(), may_have)) {
+    if (version->FirstWithTombstones(level) < files.size()) {
       levels_.push_back({.files = &files});
     }
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "src/base/sync.h"
 #include "src/format/internal_iterator.h"
 #include "src/version/key_lookup.h"
 #include "src/version/live_table.h"
@@ -46,6 +47,11 @@ class Version {
   // Larger than the epoch of every file; 0 if files have none.
   [[nodiscard]] uint64_t NextEpoch() const;
 
+  // The index of the first file of `level` that may have range tombstones; the
+  // number of files if none may. What was found out once is not asked again, so
+  // that the answer mostly costs one load.
+  [[nodiscard]] size_t FirstWithTombstones(int level) const;
+
   // Looks for the key in the files, newest first, until it is decided.
   Status Get(const BlockReadOptions& options, KeyLookup* lookup,
              HeldBlocks* held) const;
@@ -69,6 +75,9 @@ class Version {
 
   const std::shared_ptr<const TableContext> context_;
   std::array<LiveTables, kLevels> levels_;
+  // Files in front of these have none: a table that has none never will.
+  // Relaxed: they only save work.
+  mutable std::array<Atomic<size_t>, kLevels> first_with_tombstones_ = {};
 };
 
 // The index of the first of `files`, which are sorted and disjoint, that ends

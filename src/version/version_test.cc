@@ -195,6 +195,30 @@ TEST_F(VersionTest, AFileThatIsKeptIsSharedAndOneThatGoesIsReportedOnce) {
   EXPECT_THAT(unused_->Take(), ElementsAre(2));
 }
 
+TEST_F(VersionTest, ATableMayHaveTombstonesUntilItIsKnownToHaveNone) {
+  AddTable(1, {{"a", 1, ValueType::kValue, ""}}, {});
+  AddTable(1, {{"b", 1, ValueType::kValue, ""}}, {});
+  AddTable(1, {}, {{"c", "d", 1}});
+  AddTable(2, {{"a", 0, ValueType::kValue, ""}}, {});
+  const auto version = Made();
+  EXPECT_EQ(version->FirstWithTombstones(0), 0u);
+  EXPECT_EQ(version->FirstWithTombstones(1), 0u);
+  EXPECT_EQ(Get(*version, "b", 9), "");
+  EXPECT_EQ(version->FirstWithTombstones(1), 0u);
+  EXPECT_EQ(Get(*version, "a", 9), "");
+  EXPECT_EQ(version->FirstWithTombstones(1), 2u);
+  EXPECT_EQ(Get(*version, "c", 9), "-");
+  EXPECT_EQ(version->FirstWithTombstones(1), 2u);
+  EXPECT_EQ(Get(*version, "a", 0), "");
+  EXPECT_EQ(version->FirstWithTombstones(2), 1u);
+  EXPECT_FALSE(VersionTombstones(version.get()).empty());
+  // Another Version asks the tables, which know it.
+  family_.files.erase(3);
+  const auto next = Version::Make(family_, *version);
+  ASSERT_TRUE(next.ok());
+  EXPECT_TRUE(VersionTombstones(next->get()).empty());
+}
+
 TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
   AddTable(1,
            {{"b", 2, ValueType::kValue, ""}, {"d", 2, ValueType::kValue, ""}},
