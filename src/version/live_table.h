@@ -125,4 +125,6 @@ class LiveTable {
   mutable std::shared_ptr<const TableReader> keeper_ GUARDED_BY(mutex_);
 };
 
+using LiveTables = std::vector<std::shared_ptr<LiveTable>>;
+
 }  // namespace paceline

@@ -10,12 +10,11 @@
 #include "src/base/sync.h"
 #include "src/format/internal_iterator.h"
 #include "src/version/key_lookup.h"
+#include "src/version/level_bounds.h"
 #include "src/version/live_table.h"
 #include "src/version/manifest_state.h"
 
 namespace paceline {
-
-using LiveTables = std::vector<std::shared_ptr<LiveTable>>;
 
 // Immutable. A read that holds it keeps the files.
 //
@@ -37,6 +36,10 @@ class Version {
   }
   [[nodiscard]] const LiveTables& files(int level) const {
     return levels_[static_cast<size_t>(level)];
+  }
+  // Of the files of a level other than 0.
+  [[nodiscard]] const LevelBounds& bounds(int level) const {
+    return bounds_[static_cast<size_t>(level)];
   }
   [[nodiscard]] uint64_t LevelBytes(int level) const;
   [[nodiscard]] uint64_t TotalBytes() const;
@@ -75,15 +78,11 @@ class Version {
 
   const std::shared_ptr<const TableContext> context_;
   std::array<LiveTables, kLevels> levels_;
+  std::array<LevelBounds, kLevels> bounds_;
   // Files in front of these have none: a table that has none never will.
   // Relaxed: they only save work.
   mutable std::array<Atomic<size_t>, kLevels> first_with_tombstones_ = {};
 };
-
-// The index of the first of `files`, which are sorted and disjoint, that ends
-// at or behind `user_key`; their number if there is none.
-[[nodiscard]] size_t FindFile(const InternalKeyComparator& comparator,
-                              const LiveTables& files, const Slice& user_key);
 
 // Whether the user keys that the file may hold reach from `begin` to `end`,
 // both included, anywhere; null: no bound.
@@ -110,6 +109,7 @@ class VersionTombstones {
   };
   struct Level {
     const LiveTables* files = nullptr;
+    const LevelBounds* bounds = nullptr;
     size_t position = 0;  // Where the last key was.
     OpenFile last = {};   // The last one that was asked.
   };
