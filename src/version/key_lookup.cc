@@ -3,9 +3,8 @@
 namespace paceline {
 
 void KeyLookup::LookIn(const MemTable& memtable) {
-  if (auto fragments = memtable.range_tombstones().Fragments()) {
-    covering_.Add(fragments->CoveringSequence(user_key(), snapshot_));
-  }
+  covering_.Add(
+      memtable.range_tombstones().CoveringSequence(user_key(), snapshot_));
   const std::shared_ptr<const void> no_pin;
   memtable.VisitVersions(
       user_key(), snapshot_,
