@@ -152,18 +152,15 @@ void FixTableChecksums(std::string* file) {
   if (DecodeFixed32(footer + kFooterVersion) >= kContextFormatVersion) {
     context_base = DecodeFixed32(footer + kFooterContextBase);
     EncodeFixed<uint32_t>(footer + kFooterChecksum, 0);
-    const uint32_t checksum =
-        BlockChecksum(type, Slice(footer, kFooterBytes - 1),
-                      static_cast<uint8_t>(footer[kFooterBytes - 1])) +
-        ChecksumContext(context_base, footer_offset);
+    const uint32_t checksum = BlockChecksum(type, Slice(footer, kFooterBytes)) +
+                              ChecksumContext(context_base, footer_offset);
     EncodeFixed(footer + kFooterChecksum, checksum);
   }
   VisitTableBlocks(file, [&](TableBlockKind, const BlockHandle& handle) {
     char* trailer = file->data() + handle.offset + handle.size;
-    const Slice contents(file->data() + handle.offset, handle.size);
-    const uint32_t checksum =
-        BlockChecksum(type, contents, static_cast<uint8_t>(trailer[0])) +
-        ChecksumContext(context_base, handle.offset);
+    const Slice checked(file->data() + handle.offset, handle.size + 1);
+    const uint32_t checksum = BlockChecksum(type, checked) +
+                              ChecksumContext(context_base, handle.offset);
     EncodeFixed(trailer + 1, checksum);
   });
 }

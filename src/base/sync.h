@@ -101,7 +101,9 @@ inline void CompilerBarrier() { asm volatile("" ::: "memory"); }
 int ProcessorCount();
 
 // A small number that is this thread's own while it lives, for picking one of
-// several shards.
+// several shards: the smallest that no thread has when it is first asked for,
+// so that as many threads as there are shards do not meet. Threads get the
+// numbers of those that have ended. A thread that is ending may share its own.
 uint32_t ThreadOrdinal();
 
 }  // namespace paceline

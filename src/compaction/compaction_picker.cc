@@ -148,7 +148,7 @@ LiveTables Picker::CleanCut(int level, size_t first, size_t last) const {
 LiveTables Picker::CleanOverlapping(int level, const Slice& smallest,
                                     const Slice& largest) const {
   const LiveTables& files = version_->files(level);
-  size_t first = FindFile(comparator(), files, smallest);
+  size_t first = version_->bounds(level).Find(smallest);
   while (
       first < files.size() &&
       !Overlaps(comparator(), files[first]->metadata(), &smallest, &largest)) {

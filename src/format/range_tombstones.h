@@ -2,6 +2,9 @@
 
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -87,9 +90,55 @@ void AddCoveringOfTable(const FragmentedRangeTombstones& tombstones,
                         const Slice& user_key, SequenceNumber snapshot,
                         Covering* covering);
 
-// The tombstones of one memtable. Thread-safe: additions run beside look-ups,
-// and a look-up at a sequence number sees every tombstone that was added
-// before that number became visible.
+// Tombstones for look-ups only: what a key is covered by is found in as many
+// steps as a binary search has, and the memory they take grows a little faster
+// than their number, however they are nested. Immutable.
+//
+// A tree over the pieces that all begins and ends cut the keys into. Each
+// tombstone is kept at the few nodes that together make up its range, so those
+// that cover a piece are the ones between its leaf and the root.
+class RangeTombstoneTree {
+ public:
+  // The tombstones must outlive it.
+  RangeTombstoneTree(std::vector<const RangeTombstone*> tombstones,
+                     const Comparator* comparator);
+
+  [[nodiscard]] size_t size() const { return tombstones_.size(); }
+  // Newest first.
+  [[nodiscard]] const std::vector<const RangeTombstone*>& tombstones() const {
+    return tombstones_;
+  }
+  // As of FragmentedRangeTombstones.
+  [[nodiscard]] SequenceNumber CoveringSequence(const Slice& user_key,
+                                                SequenceNumber snapshot) const;
+
+ private:
+  // Calls `visit(node)` for the nodes that make up the range.
+  template <typename Visit>
+  void VisitNodes(const RangeTombstone& tombstone, Visit visit) const;
+  // The first cut point at or behind the key.
+  [[nodiscard]] size_t PointAt(const Slice& user_key) const;
+  [[nodiscard]] size_t piece_count() const { return points_.size() - 1; }
+
+  const Comparator* const comparator_;
+  std::vector<const RangeTombstone*> tombstones_;
+  std::vector<Slice> points_;  // Piece i is from point i to the next one.
+  // Node 1 is the root, the children of node i are 2i and 2i + 1, and the leaf
+  // of piece i is node piece_count() + i. Those at a node are in sequences_
+  // from begins_[node] to begins_[node + 1], newest first.
+  std::vector<uint32_t> begins_;
+  std::vector<SequenceNumber> sequences_;
+};
+
+// The tombstones of one memtable. Look-ups take no lock: they go through the
+// few that were added last one by one, and ask trees for the others. When the
+// last ones are too many, they become a tree, together with the trees that are
+// not larger; so there are few trees, and a tombstone is seldom moved.
+//
+// Nothing that look-ups may be in is freed before the set is.
+//
+// Thread-safe: additions run beside look-ups, and a look-up at a sequence
+// number sees every tombstone that was added before that number became visible.
 class RangeTombstoneSet {
  public:
   explicit RangeTombstoneSet(const Comparator* comparator)
@@ -101,21 +150,53 @@ class RangeTombstoneSet {
       EXCLUDES(mutex_);
 
   [[nodiscard]] bool empty() const {
-    return count_.load(std::memory_order_acquire) == 0;
+    return view_.load(std::memory_order_acquire) == nullptr;
+  }
+  // The newest sequence number up to `snapshot` at which `user_key` was
+  // deleted; 0 if it was not.
+  [[nodiscard]] SequenceNumber CoveringSequence(const Slice& user_key,
+                                                SequenceNumber snapshot) const {
+    const View* view = view_.load(std::memory_order_acquire);
+    return view == nullptr ? 0 : CoveringIn(*view, user_key, snapshot);
   }
   [[nodiscard]] std::vector<RangeTombstone> All() const EXCLUDES(mutex_);
-  // As of now; cut anew only if something was added since the last call. Null
-  // if there are none.
+  // As of now, for those who look up many keys; cut anew only if something was
+  // added since the last call. Null if there are none.
   [[nodiscard]] std::shared_ptr<const FragmentedRangeTombstones> Fragments()
       const EXCLUDES(mutex_);
 
  private:
+  // About as many as cost no more than the trees do.
+  static constexpr size_t kChunkSize = 32;
+
+  // Tombstones in the order in which they were added.
+  struct Chunk {
+    // Release and acquire: who sees the number sees the tombstones.
+    Atomic<size_t> count = 0;
+    std::array<RangeTombstone, kChunkSize> tombstones;
+  };
+  // All there are: those in the trees, and the last ones.
+  struct View {
+    std::vector<std::shared_ptr<const RangeTombstoneTree>> trees;
+    const Chunk* last = nullptr;
+  };
+
+  [[nodiscard]] SequenceNumber CoveringIn(const View& view,
+                                          const Slice& user_key,
+                                          SequenceNumber snapshot) const;
+  [[nodiscard]] bool Has(SequenceNumber sequence) const REQUIRES(mutex_);
+  // Puts the full last chunk into a tree, and begins another one.
+  void BeginChunk() REQUIRES(mutex_);
+
   const Comparator* const comparator_;
-  // Release in Add(), acquire in empty(): a set that is seen empty was so when
-  // everything visible had been added.
-  Atomic<size_t> count_ = 0;
+  // Release in Add(), acquire in look-ups: a set that is seen empty was so when
+  // everything visible had been added. Null: there is nothing.
+  Atomic<const View*> view_ = nullptr;
   mutable Mutex mutex_;
-  std::vector<RangeTombstone> tombstones_ GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Chunk>> chunks_ GUARDED_BY(mutex_);
+  // The last one is that of now.
+  std::vector<std::unique_ptr<const View>> views_ GUARDED_BY(mutex_);
+  size_t count_ GUARDED_BY(mutex_) = 0;
   SequenceNumber newest_sequence_ GUARDED_BY(mutex_) = 0;
   mutable std::shared_ptr<const FragmentedRangeTombstones> fragments_
       GUARDED_BY(mutex_);

@@ -153,7 +153,36 @@ TEST_P(RangeTombstoneModelTest, ASetCoversWhatWasAddedSoFar) {
       const RangeTombstone& last = tombstones.back();
       set.Add(last.begin, last.end, last.sequence);
       Check(*set.Fragments(), tombstones);
+      Check(set, tombstones);
     }
+  }
+}
+
+TEST_P(RangeTombstoneModelTest, ASetOfManyCoversWhatWasAddedSoFar) {
+  for (int round = 0; round < 3; ++round) {
+    RangeTombstoneSet set(comparator_);
+    Tombstones tombstones;
+    for (SequenceNumber sequence = 1; sequence < 200; ++sequence) {
+      tombstones.push_back(RandomTombstone(sequence));
+      const RangeTombstone& last = tombstones.back();
+      ASSERT_TRUE(set.Add(last.begin, last.end, last.sequence));
+      ASSERT_FALSE(set.Add(last.begin, last.end, last.sequence));
+      if (random_.OneIn(20)) Check(set, tombstones);
+    }
+    Check(set, tombstones);
+    ASSERT_EQ(set.All().size(), tombstones.size());
+  }
+}
+
+TEST_P(RangeTombstoneModelTest, ATreeCoversWhatTheTombstonesCover) {
+  for (int round = 0; round < 100; ++round) {
+    Tombstones tombstones;
+    for (size_t left = 1 + random_.Below(30); left > 0; --left) {
+      tombstones.push_back(RandomTombstone(1 + random_.Below(50)));
+    }
+    std::vector<const RangeTombstone*> pointers;
+    for (const RangeTombstone& one : tombstones) pointers.push_back(&one);
+    Check(RangeTombstoneTree(pointers, comparator_), tombstones);
   }
 }
 
@@ -197,6 +226,21 @@ TEST(RangeTombstoneSetTest, FragmentsAreCutAnewOnlyAfterAnAddition) {
   EXPECT_EQ(second->CoveringSequence("b", 9), 2u);
 }
 
+// As fragments they would hold half the square of their number.
+TEST(RangeTombstoneSetTest, ManyNestedTombstonesAreLookedUp) {
+  constexpr SequenceNumber kCount = 20'000;
+  RangeTombstoneSet set(BytewiseComparator());
+  auto key = [](SequenceNumber i) { return std::to_string(1'000'000 + i); };
+  for (SequenceNumber i = 1; i <= kCount; ++i) set.Add("", key(i), i);
+  EXPECT_EQ(set.CoveringSequence("", kMaxSequenceNumber), kCount);
+  for (SequenceNumber i = 1; i < kCount; i += 97) {
+    EXPECT_EQ(set.CoveringSequence(key(i), kMaxSequenceNumber), kCount);
+    EXPECT_EQ(set.CoveringSequence(key(i), i), 0u);
+    EXPECT_EQ(set.CoveringSequence(key(i), i + 1), i + 1);
+  }
+  EXPECT_EQ(set.CoveringSequence(key(kCount), kMaxSequenceNumber), 0u);
+}
+
 TEST(RangeTombstoneSetTest, AllGivesWhatWasAdded) {
   RangeTombstoneSet set(BytewiseComparator());
   set.Add("b", "d", 2);
@@ -221,6 +265,7 @@ TEST(RangeTombstoneSetTest, ALookUpBesideAdditionsSeesEveryVisibleTombstone) {
   SequenceNumber seen = 0;
   while (seen < kLast) {
     seen = visible.load(std::memory_order_acquire);
+    EXPECT_EQ(set.CoveringSequence("y", seen), seen);
     const auto fragments = set.Fragments();
     // Every tombstone ends behind "y" and begins before it.
     EXPECT_EQ(fragments == nullptr ? 0 : fragments->CoveringSequence("y", seen),

@@ -153,7 +153,11 @@ inline SkipList::Node* SkipList::NewNode(int height, size_t key_bytes,
 }
 
 inline int SkipList::RandomHeight() {
-  thread_local Random random(ThreadOrdinal() + 1);
+  // Not by ThreadOrdinal(): if short-lived threads began alike, one after the
+  // other, nodes would be of one height, and searches linear.
+  static Atomic<uint32_t> threads = 0;
+  thread_local Random random(threads.fetch_add(1, std::memory_order_relaxed) +
+                             1);
   uint64_t bits = random.Next();
   int height = 1;
   while (height < kMaxHeight && bits % kBranching == 0) {

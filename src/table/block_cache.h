@@ -14,7 +14,8 @@ class Block;
 // Blocks by file and offset. Thread-safe.
 class BlockCache : public Cache {
  public:
-  // Names a file for as long as the cache lives; never given twice.
+  // Names a file for as long as the cache lives; never given twice, and never
+  // 0.
   virtual uint64_t NewFileId() = 0;
 
   // Null if it is not there.

@@ -18,6 +18,29 @@ namespace paceline {
 // The hash of a key that its place in the filter is taken from.
 [[nodiscard]] uint64_t FilterHash(const Slice& key);
 
+// A user key that is looked for in one table after the other. The hash that
+// their filters are asked with is made once, and only if one of them has a
+// filter. Thread-compatible.
+class HashedKey {
+ public:
+  // The bytes must outlive it.
+  explicit HashedKey(const Slice& user_key) : user_key_(user_key) {}
+
+  [[nodiscard]] const Slice& user_key() const { return user_key_; }
+  [[nodiscard]] uint64_t hash() {
+    if (!has_hash_) {
+      hash_ = FilterHash(user_key_);
+      has_hash_ = true;
+    }
+    return hash_;
+  }
+
+ private:
+  const Slice user_key_;
+  bool has_hash_ = false;
+  uint64_t hash_ = 0;
+};
+
 // As many as RocksDB takes; 1 to 24.
 [[nodiscard]] int BloomProbes(double bits_per_key);
 

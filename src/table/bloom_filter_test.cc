@@ -53,6 +53,13 @@ TEST(FilterHashTest, HashesAreRocksDBs) {
   EXPECT_EQ(FilterHash("key00001"), 0xd01b7c7e779097a0);
 }
 
+TEST(HashedKeyTest, TheHashIsTheOneOfTheKeyHoweverOftenItIsAskedFor) {
+  HashedKey key("hello");
+  EXPECT_EQ(key.user_key(), Slice("hello"));
+  EXPECT_EQ(key.hash(), FilterHash("hello"));
+  EXPECT_EQ(key.hash(), FilterHash("hello"));
+}
+
 TEST(BloomFilterTest, AFilterIsRocksDBsBitForBit) {
   BloomFilterBuilder builder(10);
   builder.AddKey("foo");

@@ -22,13 +22,14 @@ constexpr ForeignType kForeignTypes[] = {
 }  // namespace
 
 DataBlocks::DataBlocks(const TableContents* table,
-                       std::shared_ptr<BlockCache> cache)
+                       std::shared_ptr<BlockCache> cache, uint64_t file_id)
     : table_(table),
       cache_(std::move(cache)),
-      file_id_(cache_ != nullptr ? cache_->NewFileId() : 0) {}
+      owns_file_id_(cache_ != nullptr && file_id == 0),
+      file_id_(owns_file_id_ ? cache_->NewFileId() : file_id) {}
 
 DataBlocks::~DataBlocks() {
-  if (cache_ != nullptr) cache_->EraseFile(file_id_);
+  if (owns_file_id_) cache_->EraseFile(file_id_);
 }
 
 Status DataBlocks::Read(size_t position, const BlockReadOptions& options,
@@ -39,14 +40,23 @@ Status DataBlocks::Read(size_t position, const BlockReadOptions& options,
     *block = cache_->Lookup(file_id_, handle.offset);
     if (*block != nullptr) return Status::OK();
   }
-  auto read =
-      table_->file.ReadBlock(handle, Block::Kind::kData,
-                             {.verify_checksums = options.verify_checksums,
-                              .dictionary = table_->dictionary.get(),
-                              .readahead = readahead});
+  // From the cache, readers get it who want it checked. So what goes there is;
+  // who does not ask for that gets a damaged block for himself.
+  bool is_for_cache = cache_ != nullptr && options.fill_cache;
+  TableFile::ReadOptions read_options = {
+      .verify_checksums = options.verify_checksums || is_for_cache,
+      .dictionary = table_->dictionary.get(),
+      .readahead = readahead};
+  auto read = table_->file.ReadBlock(handle, Block::Kind::kData, read_options);
+  if (is_for_cache && !options.verify_checksums &&
+      read.status().IsCorruption()) {
+    is_for_cache = false;
+    read_options.verify_checksums = false;
+    read = table_->file.ReadBlock(handle, Block::Kind::kData, read_options);
+  }
   if (!read.ok()) return read.status();
   *block = *std::move(read);
-  if (cache_ != nullptr && options.fill_cache) {
+  if (is_for_cache) {
     cache_->Insert(file_id_, handle.offset, *block, (*block)->MemoryUsage());
   }
   return Status::OK();

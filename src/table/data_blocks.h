@@ -31,9 +31,11 @@ namespace paceline {
 // By their positions in the index of the table. Thread-safe.
 class DataBlocks {
  public:
-  // `table` must stay; `cache` may be null.
-  DataBlocks(const TableContents* table, std::shared_ptr<BlockCache> cache);
-  // Drops the blocks from the cache.
+  // `table` must stay; `cache` may be null. For `file_id` see
+  // TableReaderOptions::cache_file_id.
+  DataBlocks(const TableContents* table, std::shared_ptr<BlockCache> cache,
+             uint64_t file_id);
+  // Drops the blocks from the cache if no file_id was given.
   ~DataBlocks();
   DataBlocks(const DataBlocks&) = delete;
   DataBlocks& operator=(const DataBlocks&) = delete;
@@ -64,6 +66,7 @@ class DataBlocks {
  private:
   const TableContents* const table_;
   const std::shared_ptr<BlockCache> cache_;
+  const bool owns_file_id_;
   const uint64_t file_id_;  // In the cache.
 };
 

@@ -350,7 +350,7 @@ class TableBuilder::Impl {
                     BlockHandle* handle) {
     *handle = {.offset = offset_, .size = contents.size()};
     buffer_.append(contents.data(), contents.size());
-    PutBlockTrailer(&buffer_, options_.table.checksum, contents, type);
+    PutBlockTrailer(&buffer_, options_.table.checksum, contents.size(), type);
     offset_ += contents.size() + kBlockTrailerBytes;
     return buffer_.size() < kWriteBufferBytes ? Status::OK() : WriteBuffered();
   }

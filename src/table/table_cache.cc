@@ -29,16 +29,17 @@ StatusOr<std::shared_ptr<const TableReader>> TableCache::Open(
   return TableReader::Open(options, *std::move(opened), file);
 }
 
+std::shared_ptr<const TableReader> TableCache::Use(uint64_t file_number) {
+  MutexLock lock(&mutex_);
+  auto found = by_number_.find(file_number);
+  if (found == by_number_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->reader;
+}
+
 StatusOr<std::shared_ptr<const TableReader>> TableCache::Find(
     const FileMetaData& file, const TableReaderOptions& options) {
-  {
-    MutexLock lock(&mutex_);
-    auto found = by_number_.find(file.number);
-    if (found != by_number_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->reader;
-    }
-  }
+  if (auto kept = Use(file.number)) return kept;
   auto opened = Open(file, options);
   if (!opened.ok()) return opened.status();
   Entries pushed_out;

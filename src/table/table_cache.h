@@ -29,12 +29,15 @@ class TableCache {
   [[nodiscard]] StatusOr<std::shared_ptr<const TableReader>> Open(
       const FileMetaData& file, TableReaderOptions options) const;
 
+  // The table if it is kept, else null. It is now the one that was used last.
+  [[nodiscard]] std::shared_ptr<const TableReader> Use(uint64_t file_number)
+      EXCLUDES(mutex_);
   // The table if it is kept, or else opens and keeps it. I/O is done without
   // the lock; two threads may open the same table at once.
   StatusOr<std::shared_ptr<const TableReader>> Find(
       const FileMetaData& file, const TableReaderOptions& options)
       EXCLUDES(mutex_);
-  // The table if it is kept, else null.
+  // The table if it is kept, else null. Does not count as its use.
   [[nodiscard]] std::shared_ptr<const TableReader> FindOpen(
       uint64_t file_number) const EXCLUDES(mutex_);
   // The table is gone.

@@ -140,10 +140,8 @@ Status TableFile::ReadStored(const BlockHandle& handle,
 
 Status TableFile::CheckStored(const BlockHandle& handle,
                               const Slice& stored) const {
-  const auto compression = static_cast<uint8_t>(stored[handle.size]);
   const uint32_t actual =
-      BlockChecksum(footer_.checksum, Slice(stored.data(), handle.size),
-                    compression) +
+      BlockChecksum(footer_.checksum, Slice(stored.data(), handle.size + 1)) +
       ChecksumContext(footer_.context_base, handle.offset);
   const uint32_t expected = DecodeFixed32(stored.data() + handle.size + 1);
   if (actual == expected) return Status::OK();

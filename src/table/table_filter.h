@@ -29,8 +29,8 @@ class TableFilter {
                       std::vector<BlockBuffer> parts);
 
   // False if no version of the key is in the table.
-  [[nodiscard]] bool MayContain(const Slice& user_key) const {
-    return readers_.empty() || MayContainHash(user_key, FilterHash(user_key));
+  [[nodiscard]] bool MayContain(HashedKey* key) const {
+    return readers_.empty() || MayContainHash(key->user_key(), key->hash());
   }
 
   // Bytes.

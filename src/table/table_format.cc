@@ -40,25 +40,11 @@ constexpr uint64_t kCuckooTableMagic = 0x926789d0c5f17873;
 // XXH3 covers the contents alone; the last byte is mixed in with this factor.
 constexpr uint32_t kLastByteFactor = 0x6b9083d9;
 
-uint32_t Xxh3Checksum(const Slice& contents, uint8_t last) {
-  const uint64_t hash = XXH3_64bits(contents.data(), contents.size());
+uint32_t Xxh3Checksum(const Slice& checked) {
+  const size_t size = checked.size() - 1;
+  const auto last = static_cast<uint8_t>(checked[size]);
+  const uint64_t hash = XXH3_64bits(checked.data(), size);
   return static_cast<uint32_t>(hash) ^ (last * kLastByteFactor);
-}
-
-uint32_t Xxh32Checksum(const Slice& contents, uint8_t last) {
-  XXH32_state_t state;
-  XXH32_reset(&state, 0);
-  XXH32_update(&state, contents.data(), contents.size());
-  XXH32_update(&state, &last, 1);
-  return XXH32_digest(&state);
-}
-
-uint32_t Xxh64Checksum(const Slice& contents, uint8_t last) {
-  XXH64_state_t state;
-  XXH64_reset(&state, 0);
-  XXH64_update(&state, contents.data(), contents.size());
-  XXH64_update(&state, &last, 1);
-  return static_cast<uint32_t>(XXH64_digest(&state));
 }
 
 Status CheckMagic(uint64_t magic, const std::string& path, uint64_t offset) {
@@ -112,10 +98,8 @@ Status DecodeExtended(const Slice& bytes, const std::string& path,
   footer->context_base = DecodeFixed32(bytes.data() + kContextBaseOffset);
   std::string zeroed = bytes.ToString();
   EncodeFixed(zeroed.data() + kFooterChecksumOffset, uint32_t{0});
-  const uint32_t actual =
-      BlockChecksum(footer->checksum, Slice(zeroed.data(), zeroed.size() - 1),
-                    static_cast<uint8_t>(zeroed.back())) +
-      ChecksumContext(footer->context_base, footer_offset);
+  const uint32_t actual = BlockChecksum(footer->checksum, zeroed) +
+                          ChecksumContext(footer->context_base, footer_offset);
   if (actual != DecodeFixed32(bytes.data() + kFooterChecksumOffset)) {
     return TableCorruption(path, footer_offset,
                            "checksum mismatch of the footer");
@@ -149,31 +133,29 @@ bool GetBlockHandle(Slice* input, BlockHandle* handle) {
          GetVarint64(input, &handle->size);
 }
 
-uint32_t BlockChecksum(ChecksumType type, const Slice& contents,
-                       uint8_t compression) {
+uint32_t BlockChecksum(ChecksumType type, const Slice& checked) {
+  PL_CHECK(!checked.empty());
   switch (type) {
     case kNoChecksum:
       return 0;
-    case kCRC32c: {
-      const auto last = static_cast<char>(compression);
-      return crc32c::Mask(crc32c::Extend(
-          crc32c::Value(contents.data(), contents.size()), &last, 1));
-    }
+    case kCRC32c:
+      return crc32c::Mask(crc32c::Value(checked.data(), checked.size()));
     case kxxHash:
-      return Xxh32Checksum(contents, compression);
+      return XXH32(checked.data(), checked.size(), 0);
     case kxxHash64:
-      return Xxh64Checksum(contents, compression);
+      return static_cast<uint32_t>(XXH64(checked.data(), checked.size(), 0));
     case kXXH3:
-      return Xxh3Checksum(contents, compression);
+      return Xxh3Checksum(checked);
   }
   PL_CHECK(false);
 }
 
-void PutBlockTrailer(std::string* to, ChecksumType type, const Slice& contents,
+void PutBlockTrailer(std::string* to, ChecksumType type, size_t size,
                      uint8_t compression) {
-  const uint32_t checksum = BlockChecksum(type, contents, compression);
   to->push_back(static_cast<char>(compression));
-  PutFixed32(to, checksum);
+  const size_t checked = size + 1;
+  PutFixed32(to, BlockChecksum(
+                     type, Slice(to->data() + to->size() - checked, checked)));
 }
 
 void PutFooter(std::string* to, const Footer& footer) {

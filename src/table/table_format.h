@@ -77,10 +77,9 @@ struct Footer {
   friend bool operator==(const Footer&, const Footer&) = default;
 };
 
-// The checksum of a block, without its context. `compression` is the byte
-// after the contents. `type` must be one of ChecksumType.
-[[nodiscard]] uint32_t BlockChecksum(ChecksumType type, const Slice& contents,
-                                     uint8_t compression);
+// The checksum of a block, without its context. `checked` are the contents and
+// the byte after them, so never empty. `type` must be one of ChecksumType.
+[[nodiscard]] uint32_t BlockChecksum(ChecksumType type, const Slice& checked);
 // What is added to the checksum of the block (or footer) at `offset`.
 [[nodiscard]] constexpr uint32_t ChecksumContext(uint32_t context_base,
                                                  uint64_t offset) {
@@ -89,8 +88,9 @@ struct Footer {
          (static_cast<uint32_t>(offset) + static_cast<uint32_t>(offset >> 32));
 }
 
-// Appends the trailer of a block of format_version 5 with these contents.
-void PutBlockTrailer(std::string* to, ChecksumType type, const Slice& contents,
+// Appends the trailer of a block of format_version 5, whose contents are the
+// last `size` bytes of `*to`.
+void PutBlockTrailer(std::string* to, ChecksumType type, size_t size,
                      uint8_t compression);
 // Appends the footer of a table of format_version 5.
 void PutFooter(std::string* to, const Footer& footer);

@@ -35,7 +35,8 @@ TEST(BlockChecksumTest, ChecksumsAreRocksDBs) {
   };
   for (const Vector& vector : vectors) {
     const auto checksum = [&](ChecksumType type) {
-      return BlockChecksum(type, vector.contents, vector.compression);
+      return BlockChecksum(
+          type, vector.contents + static_cast<char>(vector.compression));
     };
     EXPECT_EQ(checksum(kNoChecksum), 0u);
     EXPECT_EQ(checksum(kCRC32c), vector.expected[0]);
@@ -106,10 +107,8 @@ class FooterTest : public testing::Test {
     PutFixed64(&bytes, zeros);
     PutFixed32(&bytes, format_version);
     PutFixed64(&bytes, kTableMagic);
-    const uint32_t checksum =
-        BlockChecksum(type, Slice(bytes.data(), bytes.size() - 1),
-                      static_cast<uint8_t>(bytes.back())) +
-        ChecksumContext(base, kFileSize - kFooterBytes);
+    const uint32_t checksum = BlockChecksum(type, bytes) +
+                              ChecksumContext(base, kFileSize - kFooterBytes);
     EncodeFixed(bytes.data() + 5, checksum);
     return bytes;
   }

@@ -11,6 +11,7 @@
 #include "paceline/status.h"
 
 #include "src/format/internal_key.h"
+#include "src/format/key_numbers.h"
 #include "src/table/block.h"
 #include "src/table/table_format.h"
 
@@ -20,9 +21,7 @@ namespace paceline {
 // those of block i are at or after every key of it, and before every key of
 // block i + 1.
 //
-// For the default order, the first bytes of the separators that are not the
-// same in all of them are kept as numbers, so that a search hardly touches the
-// separators themselves. Constant after Finish(); then thread-safe.
+// Constant after Finish(); then thread-safe.
 class TableIndex {
  public:
   // Separators are user keys, or internal keys whose types mean nothing.
@@ -74,19 +73,13 @@ class TableIndex {
     return has_user_keys_ ? key : ExtractUserKey(key);
   }
   Status AddEntry(const Slice& separator, const BlockHandle& handle);
-  // Narrows [*first, *last) to the separators whose numbers leave open where
-  // `user_key` is. False if it is at *first.
-  bool SeekNumber(const Slice& user_key, size_t* first, size_t* last) const;
 
   const InternalKeyComparator* comparator_;
   bool has_user_keys_;
   uint64_t bytes_max_;
   std::vector<Entry> entries_;
   std::string separators_;
-  // For the default order: what all the user keys of the separators begin
-  // with, and the number of what follows it in each.
-  std::string common_prefix_;
-  std::vector<uint64_t> numbers_;
+  KeyNumbers numbers_;  // For the default order: of the user keys.
 };
 
 }  // namespace paceline

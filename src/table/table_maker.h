@@ -160,9 +160,9 @@ class TableMaker {
       PL_CHECK(s.ok());
     }
     const BlockHandle handle = {file_.size(), stored.size()};
+    stored.push_back(static_cast<char>(compression));
     file_ += stored;
-    file_.push_back(static_cast<char>(compression));
-    PutFixed32(&file_, BlockChecksum(form_.checksum, stored, compression) +
+    PutFixed32(&file_, BlockChecksum(form_.checksum, stored) +
                            ChecksumContext(ContextBase(), handle.offset));
     return handle;
   }
@@ -314,11 +314,8 @@ class TableMaker {
     footer.resize(41, '\0');
     PutFixed32(&footer, form_.format_version);
     PutFixed64(&footer, kTableMagic);
-    EncodeFixed(
-        footer.data() + 5,
-        BlockChecksum(form_.checksum, Slice(footer.data(), footer.size() - 1),
-                      static_cast<uint8_t>(footer.back())) +
-            ChecksumContext(kContextBase, offset));
+    EncodeFixed(footer.data() + 5, BlockChecksum(form_.checksum, footer) +
+                                       ChecksumContext(kContextBase, offset));
     file_ += footer;
   }
 

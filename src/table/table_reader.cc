@@ -17,12 +17,13 @@ class TableReaderImpl final : public TableReader {
  public:
   TableReaderImpl(std::unique_ptr<const TableContents> table,
                   const FileMetaData& metadata,
-                  std::shared_ptr<BlockCache> cache)
+                  const TableReaderOptions& options)
       : table_(std::move(table)),
         metadata_(metadata),
-        blocks_(table_.get(), std::move(cache)) {}
+        blocks_(table_.get(), options.block_cache, options.cache_file_id) {}
 
-  Status Get(const BlockReadOptions& options, const Slice& user_key,
+  using TableReader::Get;
+  Status Get(const BlockReadOptions& options, HashedKey* key,
              SequenceNumber snapshot, HeldBlocks* held,
              EntryVisitor* visitor) const override;
 
@@ -65,10 +66,11 @@ class TableReaderImpl final : public TableReader {
   const DataBlocks blocks_;
 };
 
-Status TableReaderImpl::Get(const BlockReadOptions& options,
-                            const Slice& user_key, SequenceNumber snapshot,
-                            HeldBlocks* held, EntryVisitor* visitor) const {
-  if (!table_->filter.MayContain(user_key)) return Status::OK();
+Status TableReaderImpl::Get(const BlockReadOptions& options, HashedKey* key,
+                            SequenceNumber snapshot, HeldBlocks* held,
+                            EntryVisitor* visitor) const {
+  if (!table_->filter.MayContain(key)) return Status::OK();
+  const Slice& user_key = key->user_key();
   const uint64_t tag = PackTag(snapshot, ValueType::kSeekMax);
   // Mostly one block has all the versions.
   for (size_t i = table_->index.Seek(user_key, tag); i < blocks_.size(); ++i) {
@@ -153,8 +155,8 @@ StatusOr<std::shared_ptr<const TableReader>> TableReader::Open(
     const FileMetaData& metadata) {
   auto table = LoadTable(options, std::move(file), metadata);
   if (!table.ok()) return table.status();
-  return std::shared_ptr<const TableReader>(std::make_shared<TableReaderImpl>(
-      *std::move(table), metadata, options.block_cache));
+  return std::shared_ptr<const TableReader>(
+      std::make_shared<TableReaderImpl>(*std::move(table), metadata, options));
 }
 
 }  // namespace paceline

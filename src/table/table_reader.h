@@ -15,6 +15,7 @@
 #include "src/format/internal_iterator.h"
 #include "src/format/range_tombstones.h"
 #include "src/table/block_cache.h"
+#include "src/table/bloom_filter.h"
 #include "src/table/table_format.h"
 #include "src/table/table_properties.h"
 
@@ -25,6 +26,10 @@ struct TableReaderOptions {
   const InternalKeyComparator* comparator = nullptr;
   // Null: blocks are not kept.
   std::shared_ptr<BlockCache> block_cache;
+  // What the file is called in the cache, by somebody who erases it there when
+  // nobody opens it again. 0: the reader takes a name of its own, and the
+  // blocks go with it.
+  uint64_t cache_file_id = 0;
   // For messages.
   std::string path;
   std::string family_name;
@@ -94,11 +99,18 @@ class TableReader {
       const TableReaderOptions& options, std::unique_ptr<RandomAccessFile> file,
       const FileMetaData& metadata);
 
-  // Shows `visitor` the point entries of `user_key` with a sequence number up
+  // Shows `visitor` the point entries of `*key` with a sequence number up
   // to `snapshot`, newest first, while it returns true. `held` may be null.
-  virtual Status Get(const BlockReadOptions& options, const Slice& user_key,
+  virtual Status Get(const BlockReadOptions& options, HashedKey* key,
                      SequenceNumber snapshot, HeldBlocks* held,
                      EntryVisitor* visitor) const = 0;
+  // The same for a key that is looked for in this table only.
+  Status Get(const BlockReadOptions& options, const Slice& user_key,
+             SequenceNumber snapshot, HeldBlocks* held,
+             EntryVisitor* visitor) const {
+    HashedKey key(user_key);
+    return Get(options, &key, snapshot, held, visitor);
+  }
 
   // Over the point entries. Must not outlive the reader. When status() is not
   // OK, Valid() is false: damage ends an iteration.

@@ -509,6 +509,38 @@ TEST_F(TableReaderTest, DamageIsNamedWithFileOffsetAndFamily) {
   EXPECT_TRUE(iterator->status().ok());
 }
 
+TEST_F(TableReaderTest, ADamagedBlockIsForThoseAloneWhoDoNotVerify) {
+  cache_ = std::make_shared<MapCache>();
+  Entries entries = NewEntries();
+  entries[InternalKey("k", 1, ValueType::kValue)] = "precious";
+  std::string bytes = TableMaker({.name = "plain"}).Make(entries);
+  const size_t value = bytes.find("precious");
+  ASSERT_NE(value, std::string::npos);
+  bytes[value] = 'P';
+  const auto table = MustOpen(bytes);
+  ASSERT_NE(table, nullptr);
+  Collector careless;
+  ASSERT_TRUE(
+      table->Get({.verify_checksums = false}, "k", 9, nullptr, &careless).ok());
+  EXPECT_THAT(careless.found, ElementsAre("1 1 Precious"));
+  EXPECT_EQ(cache_->size(), 0u);
+  Collector careful;
+  EXPECT_TRUE(table->Get({}, "k", 9, nullptr, &careful).IsCorruption());
+  EXPECT_THAT(careful.found, IsEmpty());
+}
+
+TEST_F(TableReaderTest, AGoodBlockIsCachedByThoseWhoDoNotVerify) {
+  cache_ = std::make_shared<MapCache>();
+  Entries entries = NewEntries();
+  entries[InternalKey("k", 1, ValueType::kValue)] = "v";
+  const auto table = MustOpen(TableMaker({.name = "plain"}).Make(entries));
+  ASSERT_NE(table, nullptr);
+  Collector careless;
+  ASSERT_TRUE(
+      table->Get({.verify_checksums = false}, "k", 9, nullptr, &careless).ok());
+  EXPECT_EQ(cache_->size(), 1u);
+}
+
 TEST_F(TableReaderTest, VerifyGoesOnBehindDamage) {
   TestRandom random(TestSeed());
   TableMaker maker({.name = "plain", .filter = Filter::kFull});

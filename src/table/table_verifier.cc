@@ -109,7 +109,8 @@ class Verifier {
                                                        oldest_tag) >= 0)) {
       return fail("the index does not lead to a key of the block");
     }
-    if (!table_.filter.MayContain(user_key)) {
+    HashedKey hashed(user_key);
+    if (!table_.filter.MayContain(&hashed)) {
       return fail("the filter does not hold a key of the block");
     }
     if (!IsWithinBounds(user_key)) {

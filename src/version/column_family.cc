@@ -35,10 +35,12 @@ ColumnFamily::ColumnFamily(uint32_t id, std::string name,
           .block_cache = BlockCacheOf(options.table_factory->options()),
           .unused = store.unused})) {
   mutable_memtable_ = std::make_shared<MemTable>(options_.comparator);
+  Replaced nothing;
   MutexLock lock(&install_mutex_);
   InstallLocked({.mutable_memtable = mutable_memtable_,
                  .sealed_memtables = {},
-                 .version = std::make_shared<const Version>(tables_)});
+                 .version = std::make_shared<const Version>(tables_)},
+                &nothing);
 }
 
 ColumnFamily::~ColumnFamily() {
@@ -69,27 +71,35 @@ std::unique_ptr<ColumnFamily::Pinned> ColumnFamily::Take() const {
   return fresh;
 }
 
-// Another thread of the same slot may have put back its own meanwhile.
+// Another thread of the same slot may have put back its own meanwhile. An
+// Install() may have cleared the slot between the look at the number and the
+// exchange; a pin that is left there then would keep what is obsolete until the
+// slot is used again.
 void ColumnFamily::PutBack(std::unique_ptr<Pinned> pinned) const {
-  if (pinned->number != super_version_number_.load(std::memory_order_acquire)) {
-    return;
-  }
+  const uint64_t number = pinned->number;
+  if (number != super_version_number_.load(std::memory_order_acquire)) return;
   Slot& slot = slots_[ThreadOrdinal() % kSlots];
   Pinned* expected = nullptr;
-  if (slot.pinned.compare_exchange_strong(expected, pinned.get(),
-                                          std::memory_order_acq_rel)) {
-    static_cast<void>(pinned.release());
+  if (!slot.pinned.compare_exchange_strong(expected, pinned.get(),
+                                           std::memory_order_seq_cst)) {
+    return;
   }
+  static_cast<void>(pinned.release());
+  if (number == super_version_number_.load(std::memory_order_seq_cst)) return;
+  // Whatever is there now: the next read makes itself a new one.
+  pinned.reset(slot.pinned.exchange(nullptr, std::memory_order_acq_rel));
 }
 
-void ColumnFamily::InstallLocked(SuperVersion super_version) {
-  super_version_ =
-      std::make_shared<const SuperVersion>(std::move(super_version));
-  super_version_number_.fetch_add(1, std::memory_order_acq_rel);
+void ColumnFamily::InstallLocked(SuperVersion super_version,
+                                 Replaced* replaced) {
+  replaced->super_version = std::exchange(
+      super_version_,
+      std::make_shared<const SuperVersion>(std::move(super_version)));
+  super_version_number_.fetch_add(1, std::memory_order_seq_cst);
   // What the slots hold is released now, not when they are used next.
-  for (Slot& slot : slots_) {
-    std::unique_ptr<Pinned> old(
-        slot.pinned.exchange(nullptr, std::memory_order_acq_rel));
+  for (size_t i = 0; i < kSlots; ++i) {
+    replaced->pinned[i].reset(
+        slots_[i].pinned.exchange(nullptr, std::memory_order_seq_cst));
   }
 }
 
@@ -106,21 +116,24 @@ void ColumnFamily::MarkDropped() {
 void ColumnFamily::SealMemTable(uint64_t first_wal) {
   auto fresh = std::make_shared<MemTable>(options_.comparator);
   fresh->set_first_wal(first_wal);
+  Replaced replaced;
   MutexLock lock(&install_mutex_);
   SuperVersion next = *super_version_;
   next.sealed_memtables.insert(next.sealed_memtables.begin(),
                                mutable_memtable_);
   mutable_memtable_ = std::move(fresh);
   next.mutable_memtable = mutable_memtable_;
-  InstallLocked(std::move(next));
+  InstallLocked(std::move(next), &replaced);
 }
 
 void ColumnFamily::ReplaceMutableMemTable(std::shared_ptr<MemTable> memtable) {
+  Replaced replaced;
   MutexLock lock(&install_mutex_);
   SuperVersion next = *super_version_;
+  // Not the last one to hold it: *super_version_ has it, too.
   mutable_memtable_ = std::move(memtable);
   next.mutable_memtable = mutable_memtable_;
-  InstallLocked(std::move(next));
+  InstallLocked(std::move(next), &replaced);
 }
 
 StatusOr<std::shared_ptr<const Version>> ColumnFamily::MakeVersion(
@@ -131,10 +144,9 @@ StatusOr<std::shared_ptr<const Version>> ColumnFamily::MakeVersion(
 void ColumnFamily::Install(
     std::shared_ptr<const Version> version,
     const std::vector<std::shared_ptr<MemTable>>& flushed) {
-  // Let go of when the lock is released: it may be the last to hold a file.
-  std::shared_ptr<const SuperVersion> previous;
+  Replaced replaced;
   MutexLock lock(&install_mutex_);
-  previous = super_version_;
+  const std::shared_ptr<const SuperVersion> previous = super_version_;
   std::set<uint64_t> live;
   for (int level = 0; level < kLevels; ++level) {
     for (const auto& file : version->files(level)) live.insert(file->number());
@@ -152,7 +164,7 @@ void ColumnFamily::Install(
     PL_CHECK(erased == 1);
     flushed_.push_back(memtable);
   }
-  InstallLocked(std::move(next));
+  InstallLocked(std::move(next), &replaced);
 }
 
 uint64_t ColumnFamily::OldestNeededWal() const {

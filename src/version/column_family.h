@@ -118,9 +118,17 @@ class ColumnFamily {
   };
   static constexpr size_t kSlots = 32;
 
+  // What an Install() takes out of use. To be let go of behind the lock: it may
+  // be the last to hold memtables and files.
+  struct Replaced {
+    std::shared_ptr<const SuperVersion> super_version;
+    std::array<std::unique_ptr<Pinned>, kSlots> pinned;
+  };
+
   std::unique_ptr<Pinned> Take() const EXCLUDES(install_mutex_);
   void PutBack(std::unique_ptr<Pinned> pinned) const;
-  void InstallLocked(SuperVersion super_version) REQUIRES(install_mutex_);
+  void InstallLocked(SuperVersion super_version, Replaced* replaced)
+      REQUIRES(install_mutex_);
 
   const uint32_t id_;
   const std::string name_;
@@ -134,7 +142,10 @@ class ColumnFamily {
   std::vector<std::weak_ptr<const MemTable>> flushed_
       GUARDED_BY(install_mutex_);
   // Changed under the mutex. Release and acquire: who sees the number of a
-  // SuperVersion sees everything that was published before it.
+  // SuperVersion sees everything that was published before it. Sequentially
+  // consistent with the slots: of an InstallLocked(), which counts and then
+  // clears them, and a PutBack(), which fills one and then looks at the number,
+  // one sees what the other did.
   Atomic<uint64_t> super_version_number_ = 0;
   mutable std::array<Slot, kSlots> slots_;
 };

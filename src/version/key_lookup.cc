@@ -3,12 +3,11 @@
 namespace paceline {
 
 void KeyLookup::LookIn(const MemTable& memtable) {
-  if (auto fragments = memtable.range_tombstones().Fragments()) {
-    covering_.Add(fragments->CoveringSequence(user_key_, snapshot_));
-  }
+  covering_.Add(
+      memtable.range_tombstones().CoveringSequence(user_key(), snapshot_));
   const std::shared_ptr<const void> no_pin;
   memtable.VisitVersions(
-      user_key_, snapshot_,
+      user_key(), snapshot_,
       [&](SequenceNumber sequence, ValueType type, const Slice& value) {
         return Visit(sequence, type, value, no_pin);
       });
@@ -19,10 +18,10 @@ Status KeyLookup::LookIn(const LiveTable& file, const BlockReadOptions& options,
   auto table = file.Get();
   if (!table.ok()) return table.status();
   if (const auto& tombstones = (*table)->tombstones()) {
-    AddCoveringOfTable(*tombstones, file.metadata(), *comparator_, user_key_,
+    AddCoveringOfTable(*tombstones, file.metadata(), *comparator_, user_key(),
                        snapshot_, &covering_);
   }
-  return (*table)->Get(options, user_key_, snapshot_, held, this);
+  return (*table)->Get(options, &key_, snapshot_, held, this);
 }
 
 bool KeyLookup::Visit(SequenceNumber sequence, ValueType type,

@@ -19,9 +19,9 @@ class KeyLookup final : public EntryVisitor {
  public:
   KeyLookup(const InternalKeyComparator* comparator, const Slice& user_key,
             SequenceNumber snapshot)
-      : comparator_(comparator), user_key_(user_key), snapshot_(snapshot) {}
+      : comparator_(comparator), key_(user_key), snapshot_(snapshot) {}
 
-  [[nodiscard]] const Slice& user_key() const { return user_key_; }
+  [[nodiscard]] const Slice& user_key() const { return key_.user_key(); }
   // False: older sources are needed.
   [[nodiscard]] bool is_decided() const { return is_decided_; }
 
@@ -43,7 +43,7 @@ class KeyLookup final : public EntryVisitor {
 
  private:
   const InternalKeyComparator* const comparator_;
-  const Slice user_key_;
+  HashedKey key_;
   const SequenceNumber snapshot_;
   Covering covering_;  // By the tombstones of the sources so far.
   bool is_decided_ = false;

@@ -32,11 +32,15 @@ class LiveTableIterator final : public InternalIterator {
 
 class LevelIterator final : public InternalIterator {
  public:
-  using Files = std::vector<std::shared_ptr<LiveTable>>;
-
-  LevelIterator(const InternalKeyComparator* comparator, const Files* files,
+  LevelIterator(const LevelBounds* bounds, const LiveTables* files,
                 const BlockReadOptions& options)
-      : comparator_(comparator), files_(files), options_(options) {}
+      : bounds_(bounds), files_(files), options_(options) {}
+  LevelIterator(const InternalKeyComparator* comparator,
+                const LiveTables* files, const BlockReadOptions& options)
+      : own_bounds_(comparator, *files),
+        bounds_(&own_bounds_),
+        files_(files),
+        options_(options) {}
 
   bool Valid() const override {
     return entries_ != nullptr && entries_->Valid();
@@ -50,11 +54,11 @@ class LevelIterator final : public InternalIterator {
     PassOverEmptyFilesBackward();
   }
   void Seek(const Slice& target) override {
-    if (OpenFile(FindFileFor(target))) entries_->Seek(target);
+    if (OpenFile(bounds_->FindInternal(target))) entries_->Seek(target);
     PassOverEmptyFilesForward();
   }
   void SeekForPrev(const Slice& target) override {
-    size_t at = std::min(FindFileFor(target), files_->size() - 1);
+    size_t at = std::min(bounds_->FindInternal(target), files_->size() - 1);
     if (OpenFile(at)) entries_->SeekForPrev(target);
     PassOverEmptyFilesBackward();
   }
@@ -74,17 +78,6 @@ class LevelIterator final : public InternalIterator {
   }
 
  private:
-  // The first file that ends at or behind the internal key.
-  size_t FindFileFor(const Slice& target) const {
-    auto ends_before = [this](const std::shared_ptr<LiveTable>& file,
-                              const Slice& key) {
-      return comparator_->Compare(file->metadata().largest, key) < 0;
-    };
-    auto found =
-        std::lower_bound(files_->begin(), files_->end(), target, ends_before);
-    return static_cast<size_t>(found - files_->begin());
-  }
-
   // False, with entries_ null, if there is no such file or it does not open.
   bool OpenFile(size_t at) {
     if (at == position_ && entries_ != nullptr) return true;
@@ -120,8 +113,9 @@ class LevelIterator final : public InternalIterator {
     }
   }
 
-  const InternalKeyComparator* const comparator_;
-  const Files* const files_;
+  const LevelBounds own_bounds_;  // Of no files if they are given.
+  const LevelBounds* const bounds_;
+  const LiveTables* const files_;
   const BlockReadOptions options_;
   size_t position_ = 0;
   LiveTable::Open table_;
@@ -138,8 +132,13 @@ std::unique_ptr<InternalIterator> NewLiveTableIterator(
 }
 
 std::unique_ptr<InternalIterator> NewLevelIterator(
-    const InternalKeyComparator* comparator,
-    const std::vector<std::shared_ptr<LiveTable>>* files,
+    const LevelBounds* bounds, const LiveTables* files,
+    const BlockReadOptions& options) {
+  return std::make_unique<LevelIterator>(bounds, files, options);
+}
+
+std::unique_ptr<InternalIterator> NewLevelIterator(
+    const InternalKeyComparator* comparator, const LiveTables* files,
     const BlockReadOptions& options) {
   return std::make_unique<LevelIterator>(comparator, files, options);
 }

@@ -22,12 +22,18 @@ std::vector<uint64_t> UnusedTables::Take() {
 
 LiveTable::LiveTable(std::shared_ptr<const FileMetaData> metadata,
                      std::shared_ptr<const TableContext> context)
-    : metadata_(std::move(metadata)), context_(std::move(context)) {
+    : metadata_(std::move(metadata)),
+      context_(std::move(context)),
+      cache_file_id_(context_->block_cache != nullptr
+                         ? context_->block_cache->NewFileId()
+                         : 0) {
   context_->live_bytes->fetch_add(size(), std::memory_order_relaxed);
 }
 
 LiveTable::~LiveTable() {
   context_->live_bytes->fetch_sub(size(), std::memory_order_relaxed);
+  // Nobody asks by this name again.
+  if (cache_file_id_ != 0) context_->block_cache->EraseFile(cache_file_id_);
   if (!is_obsolete_.load(std::memory_order_relaxed)) return;
   context_->tables->Evict(number());
   context_->unused->Add(number());
@@ -42,10 +48,17 @@ size_t LiveTable::ReaderMemory() const {
 }
 
 StatusOr<LiveTable::Open> LiveTable::OpenTable() const {
-  auto opened =
-      context_->tables->is_bounded()
-          ? context_->tables->Find(*metadata_, context_->reader_options())
-          : context_->tables->Open(*metadata_, context_->reader_options());
+  // The options are made only if they are needed.
+  if (context_->tables->is_bounded()) {
+    if (auto reader = context_->tables->Use(number())) {
+      const TableReader* borrowed = reader.get();
+      return Open{borrowed, std::move(reader)};
+    }
+  }
+  const TableReaderOptions options = context_->reader_options(cache_file_id_);
+  auto opened = context_->tables->is_bounded()
+                    ? context_->tables->Find(*metadata_, options)
+                    : context_->tables->Open(*metadata_, options);
   if (!opened.ok()) return opened.status();
   if ((*opened)->tombstones() == nullptr) {
     lacks_tombstones_.store(true, std::memory_order_relaxed);

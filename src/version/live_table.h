@@ -47,9 +47,12 @@ struct TableContext {
   std::shared_ptr<Atomic<uint64_t>> live_bytes =
       std::make_shared<Atomic<uint64_t>>(0);
 
-  [[nodiscard]] TableReaderOptions reader_options() const {
+  // `cache_file_id` as in TableReaderOptions.
+  [[nodiscard]] TableReaderOptions reader_options(
+      uint64_t cache_file_id = 0) const {
     return {.comparator = &comparator,
             .block_cache = block_cache,
+            .cache_file_id = cache_file_id,
             .path = "",
             .family_name = family_name};
   }
@@ -67,7 +70,8 @@ class LiveTable {
 
   LiveTable(std::shared_ptr<const FileMetaData> metadata,
             std::shared_ptr<const TableContext> context);
-  // Reports the file as unused if it is obsolete.
+  // Takes its blocks out of the cache, and reports the file as unused if it is
+  // obsolete.
   ~LiveTable();
   LiveTable(const LiveTable&) = delete;
   LiveTable& operator=(const LiveTable&) = delete;
@@ -106,6 +110,9 @@ class LiveTable {
 
   const std::shared_ptr<const FileMetaData> metadata_;
   const std::shared_ptr<const TableContext> context_;
+  // In the block cache; 0 without one. Blocks stay there while no reader is
+  // open.
+  const uint64_t cache_file_id_;
   // Set once, to what keeper_ holds. Release and acquire: who sees the pointer
   // sees the reader.
   mutable Atomic<const TableReader*> kept_ = nullptr;
@@ -117,5 +124,7 @@ class LiveTable {
   mutable Mutex mutex_;
   mutable std::shared_ptr<const TableReader> keeper_ GUARDED_BY(mutex_);
 };
+
+using LiveTables = std::vector<std::shared_ptr<LiveTable>>;
 
 }  // namespace paceline

@@ -75,6 +75,8 @@ StatusOr<std::shared_ptr<const Version>> Version::Make(
     Status s = SortByKey(version->comparator(), level,
                          &version->levels_[static_cast<size_t>(level)]);
     if (!s.ok()) return s;
+    version->bounds_[static_cast<size_t>(level)] =
+        LevelBounds(&version->comparator(), version->files(level));
   }
   return std::shared_ptr<const Version>(std::move(version));
 }
@@ -114,16 +116,14 @@ uint64_t Version::NextEpoch() const {
   return largest + 1;
 }
 
-size_t FindFile(const InternalKeyComparator& comparator,
-                const LiveTables& files, const Slice& user_key) {
-  auto ends_before = [&](const std::shared_ptr<LiveTable>& file,
-                         const Slice& key) {
-    return comparator.CompareUserKeys(file->metadata().largest_user_key(),
-                                      key) < 0;
-  };
-  auto found =
-      std::lower_bound(files.begin(), files.end(), user_key, ends_before);
-  return static_cast<size_t>(found - files.begin());
+size_t Version::FirstWithTombstones(int level) const {
+  const LiveTables& sorted = files(level);
+  Atomic<size_t>& known = first_with_tombstones_[static_cast<size_t>(level)];
+  const size_t begin = known.load(std::memory_order_relaxed);
+  size_t i = begin;
+  while (i < sorted.size() && !sorted[i]->may_have_tombstones()) ++i;
+  if (i != begin) known.store(i, std::memory_order_relaxed);
+  return i;
 }
 
 bool Overlaps(const InternalKeyComparator& comparator, const FileMetaData& file,
@@ -160,10 +160,11 @@ Status Version::GetFromLevel(int level, const BlockReadOptions& options,
   const LiveTables& sorted = files(level);
   if (sorted.empty()) return Status::OK();
   const Slice& key = lookup->user_key();
-  size_t i = FindFile(comparator(), sorted, key);
+  const LevelBounds& sorted_bounds = bounds(level);
+  size_t i = sorted_bounds.Find(key);
   for (; i < sorted.size() && !lookup->is_decided(); ++i) {
-    const FileMetaData& file = sorted[i]->metadata();
-    if (comparator().CompareUserKeys(file.smallest_user_key(), key) > 0) break;
+    const Slice smallest = sorted_bounds.smallest_user_key(i);
+    if (comparator().CompareUserKeys(smallest, key) > 0) break;
     Status s = lookup->LookIn(*sorted[i], options, held);
     if (!s.ok()) return s;
   }
@@ -181,7 +182,7 @@ Status Version::AddIterators(
   for (int level = 1; level < kLevels; ++level) {
     if (files(level).empty()) continue;
     iterators->push_back(
-        NewLevelIterator(&comparator(), &files(level), options));
+        NewLevelIterator(&bounds(level), &files(level), options));
   }
   return Status::OK();
 }
@@ -199,11 +200,10 @@ LiveTables Version::Overlapping(int level, const Slice* begin,
 
 bool Version::MayHaveBelow(int level, const Slice& user_key) const {
   for (int below = level + 1; below < kLevels; ++below) {
-    const LiveTables& sorted = files(below);
-    size_t i = FindFile(comparator(), sorted, user_key);
-    if (i < sorted.size() &&
-        comparator().CompareUserKeys(sorted[i]->metadata().smallest_user_key(),
-                                     user_key) <= 0) {
+    const LevelBounds& sorted = bounds(below);
+    const size_t i = sorted.Find(user_key);
+    if (i < sorted.size() && comparator().CompareUserKeys(
+                                 sorted.smallest_user_key(i), user_key) <= 0) {
       return true;
     }
   }
@@ -212,16 +212,16 @@ bool Version::MayHaveBelow(int level, const Slice& user_key) const {
 
 VersionTombstones::VersionTombstones(const Version* version)
     : version_(version) {
-  auto may_have = [](const std::shared_ptr<LiveTable>& file) {
-    return file->may_have_tombstones();
-  };
-  for (const auto& file : version->files(0)) {
-    if (may_have(file)) files_.push_back(file.get());
+  const LiveTables& newest = version->files(0);
+  for (size_t i = version->FirstWithTombstones(0); i < newest.size(); ++i) {
+    if (newest[i]->may_have_tombstones()) {
+      files_.push_back({newest[i].get(), {}});
+    }
   }
   for (int level = 1; level < kLevels; ++level) {
     const LiveTables& files = version->files(level);
-    if (std::any_of(files.begin(), files.end(), may_have)) {
-      levels_.push_back({&files});
+    if (version->FirstWithTombstones(level) < files.size()) {
+      levels_.push_back({.files = &files, .bounds = &version->bounds(level)});
     }
   }
 }
@@ -230,19 +230,18 @@ Status VersionTombstones::AddCovering(const Slice& user_key,
                                       SequenceNumber snapshot,
                                       Covering* covering) {
   const InternalKeyComparator& comparator = version_->comparator();
-  for (const LiveTable* file : files_) {
-    Status s = AddCoveringOf(*file, user_key, snapshot, covering);
+  for (OpenFile& file : files_) {
+    Status s = AddCoveringOf(user_key, snapshot, &file, covering);
     if (!s.ok()) return s;
   }
   for (Level& level : levels_) {
     Locate(user_key, &level);
     for (size_t i = level.position; i < level.files->size(); ++i) {
-      const LiveTable& file = *(*level.files)[i];
-      if (comparator.CompareUserKeys(file.metadata().smallest_user_key(),
-                                     user_key) > 0) {
-        break;
-      }
-      Status s = AddCoveringOf(file, user_key, snapshot, covering);
+      const Slice smallest = level.bounds->smallest_user_key(i);
+      if (comparator.CompareUserKeys(smallest, user_key) > 0) break;
+      const LiveTable* file = (*level.files)[i].get();
+      if (level.last.file != file) level.last = {file, {}};
+      Status s = AddCoveringOf(user_key, snapshot, &level.last, covering);
       if (!s.ok()) return s;
     }
   }
@@ -252,32 +251,32 @@ Status VersionTombstones::AddCovering(const Slice& user_key,
 // Keys mostly come in order, so the file of the last one is tried first.
 void VersionTombstones::Locate(const Slice& user_key, Level* level) const {
   const InternalKeyComparator& comparator = version_->comparator();
-  const LiveTables& files = *level->files;
-  size_t at = level->position;
-  auto largest = [&](size_t i) {
-    return files[i]->metadata().largest_user_key();
+  const LevelBounds& bounds = *level->bounds;
+  const size_t at = level->position;
+  auto order_of = [&](size_t i) {
+    return comparator.CompareUserKeys(bounds.largest_user_key(i), user_key);
   };
-  bool is_here =
-      at < files.size() &&
-      comparator.CompareUserKeys(user_key, largest(at)) <= 0 &&
-      (at == 0 || comparator.CompareUserKeys(largest(at - 1), user_key) < 0);
-  if (!is_here) level->position = FindFile(comparator, files, user_key);
+  bool is_here = at < bounds.size() && order_of(at) >= 0 &&
+                 (at == 0 || order_of(at - 1) < 0);
+  if (!is_here) level->position = bounds.Find(user_key);
 }
 
-Status VersionTombstones::AddCoveringOf(const LiveTable& file,
-                                        const Slice& user_key,
-                                        SequenceNumber snapshot,
+Status VersionTombstones::AddCoveringOf(const Slice& user_key,
+                                        SequenceNumber snapshot, OpenFile* file,
                                         Covering* covering) const {
-  if (!file.may_have_tombstones() ||
-      !Overlaps(version_->comparator(), file.metadata(), &user_key,
-                &user_key)) {
+  const FileMetaData& metadata = file->file->metadata();
+  if (!file->file->may_have_tombstones() ||
+      !Overlaps(version_->comparator(), metadata, &user_key, &user_key)) {
     return Status::OK();
   }
-  auto table = file.Get();
-  if (!table.ok()) return table.status();
-  if (const auto& tombstones = (*table)->tombstones()) {
-    AddCoveringOfTable(*tombstones, file.metadata(), version_->comparator(),
-                       user_key, snapshot, covering);
+  if (file->table.reader == nullptr) {
+    auto table = file->file->Get();
+    if (!table.ok()) return table.status();
+    file->table = *std::move(table);
+  }
+  if (const auto& tombstones = file->table->tombstones()) {
+    AddCoveringOfTable(*tombstones, metadata, version_->comparator(), user_key,
+                       snapshot, covering);
   }
   return Status::OK();
 }

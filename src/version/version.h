@@ -7,14 +7,14 @@
 #include <optional>
 #include <vector>
 
+#include "src/base/sync.h"
 #include "src/format/internal_iterator.h"
 #include "src/version/key_lookup.h"
+#include "src/version/level_bounds.h"
 #include "src/version/live_table.h"
 #include "src/version/manifest_state.h"
 
 namespace paceline {
-
-using LiveTables = std::vector<std::shared_ptr<LiveTable>>;
 
 // Immutable. A read that holds it keeps the files.
 //
@@ -37,6 +37,10 @@ class Version {
   [[nodiscard]] const LiveTables& files(int level) const {
     return levels_[static_cast<size_t>(level)];
   }
+  // Of the files of a level other than 0.
+  [[nodiscard]] const LevelBounds& bounds(int level) const {
+    return bounds_[static_cast<size_t>(level)];
+  }
   [[nodiscard]] uint64_t LevelBytes(int level) const;
   [[nodiscard]] uint64_t TotalBytes() const;
   [[nodiscard]] size_t FileCount() const;
@@ -45,6 +49,11 @@ class Version {
 
   // Larger than the epoch of every file; 0 if files have none.
   [[nodiscard]] uint64_t NextEpoch() const;
+
+  // The index of the first file of `level` that may have range tombstones; the
+  // number of files if none may. What was found out once is not asked again, so
+  // that the answer mostly costs one load.
+  [[nodiscard]] size_t FirstWithTombstones(int level) const;
 
   // Looks for the key in the files, newest first, until it is decided.
   Status Get(const BlockReadOptions& options, KeyLookup* lookup,
@@ -69,12 +78,11 @@ class Version {
 
   const std::shared_ptr<const TableContext> context_;
   std::array<LiveTables, kLevels> levels_;
+  std::array<LevelBounds, kLevels> bounds_;
+  // Files in front of these have none: a table that has none never will.
+  // Relaxed: they only save work.
+  mutable std::array<Atomic<size_t>, kLevels> first_with_tombstones_ = {};
 };
-
-// The index of the first of `files`, which are sorted and disjoint, that ends
-// at or behind `user_key`; their number if there is none.
-[[nodiscard]] size_t FindFile(const InternalKeyComparator& comparator,
-                              const LiveTables& files, const Slice& user_key);
 
 // Whether the user keys that the file may hold reach from `begin` to `end`,
 // both included, anywhere; null: no bound.
@@ -83,7 +91,8 @@ class Version {
                             const Slice* end);
 
 // What the range tombstones of a Version do to keys. For one reader: it
-// remembers where it was. Thread-compatible.
+// remembers where it was, and keeps the tables open that it asked last: one for
+// each level, and those of level 0. Thread-compatible.
 class VersionTombstones {
  public:
   // Must not outlive `version`.
@@ -94,18 +103,24 @@ class VersionTombstones {
                      Covering* covering);
 
  private:
+  struct OpenFile {
+    const LiveTable* file = nullptr;
+    LiveTable::Open table;  // Null: not asked yet.
+  };
   struct Level {
     const LiveTables* files = nullptr;
+    const LevelBounds* bounds = nullptr;
     size_t position = 0;  // Where the last key was.
+    OpenFile last = {};   // The last one that was asked.
   };
 
-  Status AddCoveringOf(const LiveTable& file, const Slice& user_key,
-                       SequenceNumber snapshot, Covering* covering) const;
+  Status AddCoveringOf(const Slice& user_key, SequenceNumber snapshot,
+                       OpenFile* file, Covering* covering) const;
   void Locate(const Slice& user_key, Level* level) const;
 
   const Version* const version_;
-  std::vector<const LiveTable*> files_;  // Of level 0.
-  std::vector<Level> levels_;            // The others.
+  std::vector<OpenFile> files_;  // Of level 0.
+  std::vector<Level> levels_;    // The others.
 };
 
 }  // namespace paceline

@@ -195,6 +195,30 @@ TEST_F(VersionTest, AFileThatIsKeptIsSharedAndOneThatGoesIsReportedOnce) {
   EXPECT_THAT(unused_->Take(), ElementsAre(2));
 }
 
+TEST_F(VersionTest, ATableMayHaveTombstonesUntilItIsKnownToHaveNone) {
+  AddTable(1, {{"a", 1, ValueType::kValue, ""}}, {});
+  AddTable(1, {{"b", 1, ValueType::kValue, ""}}, {});
+  AddTable(1, {}, {{"c", "d", 1}});
+  AddTable(2, {{"a", 0, ValueType::kValue, ""}}, {});
+  const auto version = Made();
+  EXPECT_EQ(version->FirstWithTombstones(0), 0u);
+  EXPECT_EQ(version->FirstWithTombstones(1), 0u);
+  EXPECT_EQ(Get(*version, "b", 9), "");
+  EXPECT_EQ(version->FirstWithTombstones(1), 0u);
+  EXPECT_EQ(Get(*version, "a", 9), "");
+  EXPECT_EQ(version->FirstWithTombstones(1), 2u);
+  EXPECT_EQ(Get(*version, "c", 9), "-");
+  EXPECT_EQ(version->FirstWithTombstones(1), 2u);
+  EXPECT_EQ(Get(*version, "a", 0), "");
+  EXPECT_EQ(version->FirstWithTombstones(2), 1u);
+  EXPECT_FALSE(VersionTombstones(version.get()).empty());
+  // Another Version asks the tables, which know it.
+  family_.files.erase(3);
+  const auto next = Version::Make(family_, *version);
+  ASSERT_TRUE(next.ok());
+  EXPECT_TRUE(VersionTombstones(next->get()).empty());
+}
+
 TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
   AddTable(1,
            {{"b", 2, ValueType::kValue, ""}, {"d", 2, ValueType::kValue, ""}},
@@ -220,6 +244,83 @@ TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
   EXPECT_TRUE(version->MayHaveBelow(0, "c"));
   EXPECT_FALSE(version->MayHaveBelow(0, "e"));
   EXPECT_FALSE(version->MayHaveBelow(1, "c"));
+}
+
+// With one open table at a time, and a cache.
+class BoundedVersionTest : public VersionTest {
+ protected:
+  BoundedVersionTest() {
+    context_ = std::make_shared<const TableContext>(TableContext{
+        comparator_, "family",
+        std::make_shared<TableCache>(FileSystem::Default(), directory_.path(),
+                                     /*open_files_max=*/1),
+        cache_, unused_});
+  }
+
+  const std::shared_ptr<BlockCache> cache_ =
+      AsBlockCache(NewLRUCache(1 << 20, 0));
+};
+
+TEST_F(BoundedVersionTest, BlocksStayInTheCacheWhenTheirTableIsClosed) {
+  AddTable(1, {{"a", 1, ValueType::kValue, "1"}}, {});
+  AddTable(1, {{"b", 1, ValueType::kValue, "2"}}, {});
+  const auto version = Made();
+  EXPECT_EQ(Get(*version, "a", 9), "1");
+  EXPECT_EQ(Get(*version, "b", 9), "2");
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_EQ(cache_->misses(), 2u);
+  EXPECT_EQ(Get(*version, "a", 9), "1");
+  EXPECT_EQ(Get(*version, "b", 9), "2");
+  EXPECT_EQ(cache_->misses(), 2u);
+  EXPECT_EQ(cache_->hits(), 2u);
+}
+
+TEST_F(BoundedVersionTest, AScanOpensEachTableWithTombstonesOnce) {
+  AddTable(0, {}, {{"a", "z", 5}});
+  AddTable(1, {}, {{"a", "m", 9}});
+  AddTable(1, {}, {{"m", "z", 8}});
+  const auto version = Made();
+  VersionTombstones tombstones(version.get());
+  auto covers = [&](const char* key, SequenceNumber entry) {
+    Covering covering;
+    EXPECT_TRUE(
+        tombstones.AddCovering(key, kMaxSequenceNumber, &covering).ok());
+    return covering.Covers(entry);
+  };
+  EXPECT_TRUE(covers("b", 8));
+  // What is open for the scan is asked, not the cache of tables, which has
+  // room for only one of them.
+  context_->tables->Evict(1);
+  context_->tables->Evict(2);
+  EXPECT_TRUE(covers("c", 8));
+  EXPECT_FALSE(covers("c", 9));
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_EQ(context_->tables->FindOpen(2), nullptr);
+  EXPECT_TRUE(covers("n", 7));
+  EXPECT_FALSE(covers("n", 8));
+  EXPECT_EQ(context_->tables->FindOpen(1), nullptr);
+  EXPECT_NE(context_->tables->FindOpen(3), nullptr);
+  // And back again.
+  EXPECT_TRUE(covers("b", 8));
+}
+
+TEST_F(BoundedVersionTest, BlocksGoWithTheLastVersionThatHasTheirTable) {
+  AddTable(1, {{"a", 1, ValueType::kValue, "1"}}, {});
+  AddTable(2, {{"a", 0, ValueType::kValue, "0"}}, {});
+  auto first = Made();
+  EXPECT_EQ(Get(*first, "a", 9), "1");
+  EXPECT_EQ(Get(*first, "a", 0), "0");
+  const size_t both = cache_->GetUsage();
+  family_.files.erase(2);
+  auto second = Version::Make(family_, *first);
+  ASSERT_TRUE(second.ok());
+  first->files(2)[0]->MarkObsolete();
+  EXPECT_EQ(cache_->GetUsage(), both);
+  first.reset();
+  EXPECT_LT(cache_->GetUsage(), both);
+  EXPECT_GT(cache_->GetUsage(), 0u);
+  *second = nullptr;
+  EXPECT_EQ(cache_->GetUsage(), 0u);
 }
 
 // --- Against a model. ------------------------------------------------------
