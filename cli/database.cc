@@ -13,9 +13,6 @@
 namespace paceline::cli {
 namespace {
 
-// A writer would have to be faster than a reader each time.
-constexpr int kTriesMax = 10;
-
 Status NoDatabase(const std::string& directory) {
   return Status::NotFound("there is no database in " + directory);
 }
@@ -119,20 +116,7 @@ void TakeStored(const StoredOptions& stored, ColumnFamilyDescriptor* family) {
 
 }  // namespace
 
-// A file that the MANIFEST named may be gone when it is opened, if another
-// process writes. Then there is a newer MANIFEST or more of it.
 StatusOr<std::unique_ptr<Database>> Database::OpenForReading(
-    const std::string& directory, const ReadingOptions& options) {
-  auto database = TryOpenForReading(directory, options);
-  for (int tries = 1; tries < kTriesMax && !database.ok() &&
-                      database.status().IsPathNotFound();
-       ++tries) {
-    database = TryOpenForReading(directory, options);
-  }
-  return database;
-}
-
-StatusOr<std::unique_ptr<Database>> Database::TryOpenForReading(
     const std::string& directory, const ReadingOptions& options) {
   auto families = FamiliesInManifest(directory);
   if (!families.ok()) return families.status();

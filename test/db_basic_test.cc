@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "paceline/db.h"
@@ -256,6 +259,134 @@ TEST_F(DBBasicTest, ReadOnlyOpenOfAnOpenDatabaseSeesWhatWasCommitted) {
   ASSERT_THAT(reader.OpenForReadOnly(options_, path_), IsOk());
   ASSERT_THAT(database_->Put({}, "after", ""), IsOk());
   EXPECT_EQ(Difference({{"default", {{"before", ""}}}}, reader.ReadAll()), "");
+}
+
+// Calls a function in front of some operations, as if another process were
+// faster than this one.
+class HookFileSystem final : public FaultFileSystem {
+ public:
+  std::function<void()> before_list;
+  std::function<void()> before_table;
+  std::function<void()> before_manifest;
+
+  StatusOr<std::vector<std::string>> ListDirectory(
+      const std::string& directory) override {
+    if (before_list) before_list();
+    return FaultFileSystem::ListDirectory(directory);
+  }
+  StatusOr<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(
+      const std::string& path) override {
+    if (before_table) before_table();
+    return FaultFileSystem::NewRandomAccessFile(path);
+  }
+  StatusOr<std::unique_ptr<SequentialFile>> NewSequentialFile(
+      const std::string& path) override {
+    bool is_manifest = path.find("/MANIFEST-") != std::string::npos;
+    if (is_manifest && before_manifest) before_manifest();
+    return FaultFileSystem::NewSequentialFile(path);
+  }
+};
+
+class ReadOnlyOpenTest : public DBBasicTest {
+ protected:
+  ReadOnlyOpenTest() { reading_options_.file_system = &hooks_; }
+
+  // Lets the writer close, so that what is obsolete is gone.
+  void Reopen() {
+    ASSERT_THAT(database_.Close(), IsOk());
+    ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  }
+  void PutAndFlush(const std::string& key) {
+    ASSERT_THAT(database_->Put({}, key, ""), IsOk());
+    ASSERT_THAT(database_->Flush({}), IsOk());
+  }
+  std::set<std::string> FilesThatEndIn(const std::string& ending) const {
+    std::set<std::string> names;
+    for (const auto& [name, bytes] : ReadDirectory(path_)) {
+      if (name.ends_with(ending)) names.insert(name);
+    }
+    return names;
+  }
+
+  HookFileSystem hooks_;
+  Options reading_options_;
+};
+
+TEST_F(ReadOnlyOpenTest, WhatIsFlushedMeanwhileIsNotLost) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  const auto wals = FilesThatEndIn(".log");
+  bool is_flushed = false;
+  hooks_.before_list = [&] {
+    if (std::exchange(is_flushed, true)) return;
+    ASSERT_THAT(database_->Flush({}), IsOk());
+    Reopen();
+    for (const std::string& wal : FilesThatEndIn(".log")) {
+      ASSERT_FALSE(wals.contains(wal)) << wal;
+    }
+  };
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(reading_options_, path_), IsOk());
+  EXPECT_TRUE(is_flushed);
+  EXPECT_EQ(Difference({{"default", {{"key", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(ReadOnlyOpenTest, WhatIsCompactedMeanwhileIsFoundWhereItIsNow) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  PutAndFlush("a");
+  PutAndFlush("a");
+  const auto tables = FilesThatEndIn(".sst");
+  bool is_compacted = false;
+  hooks_.before_table = [&] {
+    if (std::exchange(is_compacted, true)) return;
+    ASSERT_THAT(database_->CompactRange({}, nullptr, nullptr), IsOk());
+    Reopen();
+    for (const std::string& table : FilesThatEndIn(".sst")) {
+      ASSERT_FALSE(tables.contains(table)) << table;
+    }
+  };
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(reading_options_, path_), IsOk());
+  EXPECT_TRUE(is_compacted);
+  EXPECT_EQ(Difference({{"default", {{"a", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(ReadOnlyOpenTest, AManifestThatIsReplacedMeanwhileIsFollowed) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  bool is_replaced = false;
+  hooks_.before_manifest = [&] {
+    if (!std::exchange(is_replaced, true)) Reopen();
+  };
+  std::unique_ptr<DB> db;
+  ASSERT_THAT(DB::OpenForReadOnly(reading_options_, path_, &db), IsOk());
+  EXPECT_TRUE(is_replaced);
+  std::string value;
+  EXPECT_THAT(db->Get({}, "key", &value), IsOk());
+}
+
+TEST_F(ReadOnlyOpenTest, AWriterThatIsFasterEachTimeMakesItBusy) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  int tries = 0;
+  hooks_.before_list = [&] { PutAndFlush("key" + std::to_string(++tries)); };
+  std::unique_ptr<DB> db;
+  EXPECT_THAT(DB::OpenForReadOnly(reading_options_, path_, &db),
+              HasCode(Status::kBusy));
+  EXPECT_EQ(db, nullptr);
+  EXPECT_GT(tries, 1);
+}
+
+TEST_F(ReadOnlyOpenTest, ATableThatIsReallyMissingIsNamed) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  PutAndFlush("a");
+  ASSERT_THAT(database_.Close(), IsOk());
+  const std::string table = *FilesThatEndIn(".sst").begin();
+  std::filesystem::remove(path_ + "/" + table);
+  std::unique_ptr<DB> db;
+  const Status status = DB::OpenForReadOnly(options_, path_, &db);
+  EXPECT_TRUE(status.IsPathNotFound());
+  EXPECT_THAT(status, Mentions(table));
 }
 
 TEST_F(DBBasicTest, ReadOnlyOpenOfNothingFailsAndMakesNothing) {
