@@ -23,8 +23,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kBarWidth = 30;
-
 // One Verify() call.
 class DatabaseVerifier {
  public:
@@ -161,14 +159,8 @@ void DatabaseVerifier::PrintFinding(const char* kind, std::string_view what) {
 }
 
 std::string DatabaseVerifier::ProgressText(size_t width) const {
-  const uint64_t total = bytes_total_;
-  const uint64_t done = std::min<uint64_t>(bytes_done_, total);
-  const double share =
-      total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
-  return (ProgressBar(share, kBarWidth) +
-          fmt::format("{} of {}  {} damaged", HumanBytes(done),
-                      HumanBytes(total), damages_.load()))
-      .substr(0, width);
+  return BytesLine(bytes_done_, bytes_total_,
+                   fmt::format(" {} damaged", damages_.load()), width);
 }
 
 Status DatabaseVerifier::PrintSummary() {

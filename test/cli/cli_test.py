@@ -746,18 +746,33 @@ class TreeTest(CliTest):
         self.assertIn(manifest.encode(), result.stdout)
         self.assertIn(b"damage: ", self.ok("dump-manifest", self.db))
 
-    def test_verify_shows_how_far_it_is_at_a_terminal(self):
-        self.make_levels()
-        self.assertEqual(self.run_program("verify", self.db).stderr, b"")
+    def at_terminal(self, *arguments):
+        """What the program shows on a standard error that is a terminal."""
+        self.assertEqual(self.run_program(*arguments).stderr, b"")
         master, slave = pty.openpty()
         result = subprocess.run(
-            [PROGRAM, "verify", self.db], stdout=subprocess.PIPE, stderr=slave,
+            [PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=slave,
             check=False, timeout=PATIENCE, env={**os.environ, "TERM": "xterm"})
         os.close(slave)
         text = read_terminal(master)
         os.close(master)
         self.assertEqual(result.returncode, DONE)
-        self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
+        return text
+
+    def test_long_commands_show_how_far_they_are_at_a_terminal(self):
+        self.make_levels()
+        self.load(b"x\t1\n")
+        for arguments, shown in (
+                (("verify", self.db), rb"kB of [0-9.]+ kB  0 damaged"),
+                (("dump-sst", self.table_files()[0], "--entries"),
+                 rb"[0-9]+ of 100 entries"),
+                (("flush", self.db), rb" of [0-9.]+ k?B flushed"),
+                (("compact", self.db, "--force"),
+                 rb" of [0-9.]+ kB merged")):
+            with self.subTest(command=arguments[0]):
+                text = self.at_terminal(*arguments)
+                self.assertRegex(text, rb"\[[#-]{30}\] +[0-9]+%  .*" + shown)
+                self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
 
     def test_dump_sst_shows_footer_properties_and_entries(self):
         self.ok("put", self.db, "a", "1" * 200)
