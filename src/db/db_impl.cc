@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/db/error_iterator.h"
+#include "src/db/log_totals.h"
 #include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/options_file.h"
@@ -42,6 +43,9 @@ class HandleImpl final : public ColumnFamilyHandle {
 // size.
 constexpr size_t kKeptBatchBytes = size_t{64} << 10;
 
+// Between two totals in the LOG of a database that is busy: ten minutes.
+constexpr uint64_t kTotalsIntervalNanos = uint64_t{600} * 1'000'000'000;
+
 }  // namespace
 
 DBImpl::DBImpl(Opened opened)
@@ -50,7 +54,8 @@ DBImpl::DBImpl(Opened opened)
       lock_(std::move(opened.lock)),
       versions_(std::move(opened.versions)),
       tables_(std::move(opened.tables)),
-      opened_at_sequence_(opened.last_sequence) {
+      opened_at_sequence_(opened.last_sequence),
+      totals_logged_at_nanos_(options_.clock->MonotonicNanos()) {
   for (auto& family : opened.families) {
     if (family->id() == 0) {
       default_family_ = family;
@@ -74,6 +79,7 @@ DBImpl::DBImpl(Opened opened)
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);
             RemoveObsoleteWals();
+            LogTotalsNowAndThen();
           }});
 }
 
@@ -132,6 +138,14 @@ void DBImpl::WriteOptionsFile() {
   }
 }
 
+void DBImpl::LogTotalsNowAndThen() {
+  uint64_t now = options_.clock->MonotonicNanos();
+  uint64_t last = totals_logged_at_nanos_.load(std::memory_order_relaxed);
+  if (now - last < kTotalsIntervalNanos) return;
+  totals_logged_at_nanos_.store(now, std::memory_order_relaxed);
+  WriteTotals(options_.info_log.get(), GetMetrics());
+}
+
 ColumnFamilyHandle* DBImpl::NewHandle(
     std::shared_ptr<ColumnFamily> family) const {
   return new HandleImpl(std::move(family), this);
@@ -154,6 +168,7 @@ Status DBImpl::Close() {
     background_->Stop();
     Status closed = write_path_->Close();
     if (s.ok()) s = closed;
+    WriteTotals(options_.info_log.get(), GetMetrics());
   }
   Log(options_.info_log.get(), "closed: %s", s.ToString().c_str());
   lock_.reset();

@@ -133,6 +133,8 @@ class DBImpl final : public DB {
   template <typename AddEntry>
   Status WriteOne(const WriteOptions& options, AddEntry add);
   void WriteOptionsFile();
+  // Writes the totals of the metrics into the LOG, unless it did not long ago.
+  void LogTotalsNowAndThen();
   // See properties.cc.
   std::optional<uint64_t> IntPropertyOfDb(std::string_view name) const;
   std::optional<std::string> TextProperty(const ColumnFamily& family,
@@ -156,6 +158,9 @@ class DBImpl final : public DB {
 
   // Old WALs are kept aside while a failure is being mended.
   Atomic<bool> keeps_old_wals_ = false;
+
+  // Relaxed: used by one flush at a time.
+  Atomic<uint64_t> totals_logged_at_nanos_ = 0;
 
   // Held while column families are created and dropped, and by Close().
   Mutex ddl_mutex_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "src/db/db_impl.h"
+#include "src/db/log_totals.h"
 #include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/recovery.h"
@@ -236,7 +237,7 @@ Status Opener::OpenInfoLog() {
   if (!file.ok()) return file.status();
   options.info_log =
       std::make_shared<FileLogger>(*std::move(file), options.clock);
-  Log(logger(), "opening %s", opened_.directory.c_str());
+  LogOpening(logger(), opened_.directory);
   return Status::OK();
 }
 

@@ -7,6 +7,7 @@ PACELINE_SEED=n repeats a random test.
 """
 
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -595,6 +596,37 @@ class FilesTest(CliTest):
             stats["wal_files"],
             [{"file": os.path.basename(path), "bytes": os.path.getsize(path)}
              for path in self.wal_files()])
+
+    def test_stats_show_what_held_writers_back(self):
+        self.load(b"a\t1\n")
+        self.assertIn(b"writers never had to wait", self.ok("stats", self.db))
+        log = os.path.join(self.db, "LOG")
+        with open(log) as file:
+            self.assertIn(" totals since the open: flushed=", file.read())
+        with open(log, "w") as file:
+            file.write(
+                "2026/01/01-00:00:00.000000 opening db\n"
+                "2026/01/01-00:10:00.000000 totals since the open: "
+                "flushed=100 compacted=250\n"
+                "2026/01/01-00:10:00.000000 stalls since the open: "
+                "cause=level0 delays=12 delay_micros=34000 stops=5 "
+                "stop_micros=6000000 family=default\n")
+        totals = json.loads(self.ok("stats", self.db, "--json"))["totals"]
+        self.assertEqual(totals["since"], "2026/01/01-00:00:00.000000")
+        self.assertEqual(totals["until"], "2026/01/01-00:10:00.000000")
+        self.assertEqual(totals["stalls"], [
+            {"cause": "level0", "column_family": "default", "delays": 12,
+             "delay_micros": 34000, "stops": 5, "stop_micros": 6000000}])
+        text = self.ok("stats", self.db)
+        self.assertRegex(text, rb"\nfrom 2026/01/01-00:00:00.000000 to 2026")
+        self.assertRegex(
+            text, rb"\n  level0 +default +12 +34\S* ms +5 +6\S* s\n")
+        os.remove(log)
+        for path in glob.glob(log + ".old.*"):
+            os.remove(path)
+        self.assertIsNone(json.loads(self.ok("stats", self.db, "--json"))
+                          ["totals"])
+        self.assertIn(b"not known: none in LOG", self.ok("stats", self.db))
 
     def test_destroy_removes_the_database_and_nothing_else(self):
         self.load(b"a\t1\n")
