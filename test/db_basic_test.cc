@@ -261,6 +261,38 @@ TEST_F(DBBasicTest, ReadOnlyOpenOfAnOpenDatabaseSeesWhatWasCommitted) {
   EXPECT_EQ(Difference({{"default", {{"before", ""}}}}, reader.ReadAll()), "");
 }
 
+TEST_F(DBBasicTest, OpensThatFailDoNotFillTheDisk) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  const std::string copy = directory_ / "copy";
+  CopyDirectory(path_, copy);  // As a kill would leave it.
+  options_.file_system = &files_;
+  const auto failing_open = [&](const Fault& fault) {
+    files_.Arm(fault);
+    std::unique_ptr<DB> db;
+    EXPECT_FALSE(DB::Open(options_, copy, &db).ok());
+    files_.Disarm();
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : ReadDirectory(copy)) {
+      if (!name.starts_with("LOG")) names.push_back(name);
+    }
+    return names;
+  };
+  const Fault no_manifest = {
+      .operation = 1, .name = "SyncDirectory", .is_no_space = true};
+  // Once the edits that name the table may be in the MANIFEST, it stays.
+  const Fault no_edit = {
+      .operation = 3, .name = "SyncDirectory", .is_no_space = true};
+  for (const Fault& fault : {no_manifest, no_edit}) {
+    const size_t files = failing_open(fault).size();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(failing_open(fault).size(), files);
+  }
+  TestDatabase reopened;
+  ASSERT_THAT(reopened.Open(options_, copy), IsOk());
+  EXPECT_EQ(Difference({{"default", {{"key", "value"}}}}, reopened.ReadAll()),
+            "");
+}
+
 // Calls a function in front of some operations, as if another process were
 // faster than this one.
 class HookFileSystem final : public FaultFileSystem {

@@ -381,6 +381,9 @@ Status Opener::InstallState() {
   Status s = MarkNumbersUsed();
   if (s.ok()) s = opened_.versions->BeginManifest();
   if (!s.ok()) return s;
+  // Before more is written: opens that failed since a disk is full would
+  // otherwise fill it with what each of them has left.
+  RemoveLeftovers();
   if (!was_closed_ || replayed_.wals > kWalsMax) {
     s = FlushRecovered(opened_.options, opened_.directory,
                        opened_.versions.get(), by_id_, replayed_.last_sequence);
