@@ -206,8 +206,12 @@ void CompactionIterator::TakeSingleDelete(uint64_t tag) {
       NextInput();  // Both go.
       return;
     }
-    // Of two in a row the older one does.
-    if (is_partner && TagType(below) == ValueType::kSingleDeletion) return;
+    // Of two in a row the older one does, and a Delete hides more: what is
+    // below may be there more than once.
+    if (is_partner && (TagType(below) == ValueType::kSingleDeletion ||
+                       TagType(below) == ValueType::kDeletion)) {
+      return;
+    }
     // Below anything else it has no meaning; nor does anybody see it here.
     if (is_partner && decided_stripe_ == stripe) return;
   } else if (stripe == 0 && IsBottommost()) {

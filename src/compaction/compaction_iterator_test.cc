@@ -266,6 +266,19 @@ TEST_F(CompactionIteratorTest, ASingleDeleteUnderANewerPutStays) {
   EXPECT_THAT(Left(), ElementsAre("a@6:1=new", "a@5:7="));
 }
 
+// It stands for all that the Delete hides, also further down.
+TEST_F(CompactionIteratorTest, ASingleDeleteOverADeleteLeavesTheDelete) {
+  SingleDelete("a", 10);
+  Delete("a", 8);
+  Put("a", 5);
+  EXPECT_THAT(Left(), ElementsAre("a@8:0="));
+  is_bottommost_ = true;
+  EXPECT_THAT(Left(), IsEmpty());
+  is_bottommost_ = false;
+  snapshots_ = {9};
+  EXPECT_THAT(Left(), ElementsAre("a@10:7=", "a@8:0="));
+}
+
 TEST_F(CompactionIteratorTest, OperandsAndTheirBaseBecomeAValue) {
   Merge("a", 6, "3");
   Merge("a", 5, "2");
