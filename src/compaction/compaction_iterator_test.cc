@@ -323,6 +323,24 @@ TEST_F(CompactionIteratorTest, WithoutAnOperatorOperandsAndTheirBaseStay) {
   EXPECT_THAT(Left(), ElementsAre("a@6:2=2", "a@5:2=1", "a@4:1=0"));
 }
 
+TEST_F(CompactionIteratorTest, ItStopsAlsoWhereNothingIsLeft) {
+  for (SequenceNumber sequence = 10'000; sequence > 0; --sequence) {
+    Put("a", sequence);
+  }
+  EntryIterator input(input_.entries);
+  bool is_stopping = false;
+  CompactionIterator output(
+      {.comparator = &Order(), .is_stopping = [&] { return is_stopping; }},
+      &input);
+  output.SeekToFirst();
+  ASSERT_TRUE(output.Valid());
+  is_stopping = true;
+  output.Next();
+  EXPECT_FALSE(output.Valid());
+  EXPECT_TRUE(output.status().IsShutdownInProgress());
+  EXPECT_LT(output.entries_read(), 5'000u);
+}
+
 // --- Against a model. ------------------------------------------------------
 
 class CompactionIteratorModelTest : public CompactionIteratorTest {
