@@ -16,8 +16,8 @@
 #include "cli/database.h"
 #include "cli/text.h"
 #include "cli/tree_shape.h"
+#include "src/db/inspection.h"
 #include "src/db/log_totals.h"
-#include "src/format/file_name.h"
 
 namespace paceline::cli {
 namespace {
@@ -55,22 +55,12 @@ std::optional<uint64_t> IntProperty(DB* db, ColumnFamilyHandle* family,
 }
 
 StatusOr<std::vector<FileStats>> WalFiles(const std::string& directory) {
-  FileSystem* file_system = FileSystem::Default();
-  auto names = file_system->ListDirectory(directory);
-  if (!names.ok()) return names.status();
-  std::vector<std::pair<uint64_t, FileStats>> numbered;
-  for (const std::string& name : *names) {
-    auto file = ParseFileName(name);
-    if (!file || file->type != FileType::kWal) continue;
-    auto bytes = file_system->FileSize(directory + "/" + name);
-    // The process that writes the database may have removed it meanwhile.
-    if (!bytes.ok() && bytes.status().IsPathNotFound()) continue;
-    if (!bytes.ok()) return bytes.status();
-    numbered.push_back({file->number, {name, *bytes}});
-  }
-  std::ranges::sort(numbered, {}, [](const auto& wal) { return wal.first; });
+  auto wals = ListWals(FileSystem::Default(), directory);
+  if (!wals.ok()) return wals.status();
   std::vector<FileStats> files;
-  for (auto& [number, file] : numbered) files.push_back(std::move(file));
+  for (const WalFile& wal : *wals) {
+    files.push_back({wal.path.substr(wal.path.rfind('/') + 1), wal.bytes});
+  }
   return files;
 }
 

@@ -573,13 +573,18 @@ class FilesTest(CliTest):
         path = os.path.join(self.db, last["file"])
         with open(path, "r+b") as file:
             file.truncate(last["offset"] + 8)
-        damaged = self.ok("dump-wal", self.db, "--json").splitlines()
+        result = self.run_program("dump-wal", self.db, "--json")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"1 damaged place in ", result.stderr)
+        damaged = result.stdout.splitlines()
         self.assertEqual(len(damaged), 3)
         damage = json.loads(damaged[-1])
         self.assertEqual(damage["file"], last["file"])
         self.assertEqual(damage["offset"], last["offset"])
         self.assertTrue(damage["damage"])
-        self.assertIn(b"damage: ", self.ok("dump-wal", self.db))
+        result = self.run_program("dump-wal", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"damage: ", result.stdout)
 
     def test_stats_count(self):
         self.load(b"a\t1\nb\t2\n")
@@ -776,7 +781,26 @@ class TreeTest(CliTest):
         result = self.run_program("verify", self.db)
         self.assertEqual(result.returncode, FAILED)
         self.assertIn(manifest.encode(), result.stdout)
-        self.assertIn(b"damage: ", self.ok("dump-manifest", self.db))
+        result = self.run_program("dump-manifest", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"damage: ", result.stdout)
+
+    def test_verify_finds_a_torn_end_of_the_manifest(self):
+        self.make_levels()
+        with open(os.path.join(self.db, "CURRENT")) as file:
+            manifest = os.path.join(self.db, file.read().strip())
+        os.truncate(manifest, os.path.getsize(manifest) - 3)
+        for command in ("verify", "dump-manifest"):
+            result = self.run_program(command, self.db)
+            self.assertEqual(result.returncode, FAILED)
+            self.assertEqual(result.stdout.count(b"damage: "), 1)
+            self.assertIn(os.path.basename(manifest).encode(), result.stdout)
+
+    def test_verify_shows_how_many_bytes_of_wals_there_are(self):
+        self.load(b"a\t1\n")
+        self.assertEqual(self.table_files(), [])
+        self.assertRegex(self.at_terminal("verify", self.db),
+                         rb" of [1-9][0-9]* B ")
 
     def at_terminal(self, *arguments):
         """What the program shows on a standard error that is a terminal."""
