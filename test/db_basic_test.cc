@@ -204,6 +204,53 @@ TEST_F(DBBasicTest, WritersThatWaitWhenTheDatabaseClosesAreTold) {
   EXPECT_EQ(Difference({{"default", {}}}, database_.ReadAll()), "");
 }
 
+// Tells when a thread looks at it, as a leader does before it waits.
+class WatchedClock final : public Clock {
+ public:
+  uint64_t NowMicros() override { return Clock::Default()->NowMicros(); }
+  uint64_t MonotonicNanos() override {
+    if (std::this_thread::get_id() == watched.load()) is_seen = true;
+    return Clock::Default()->MonotonicNanos();
+  }
+
+  std::atomic<std::thread::id> watched;
+  std::atomic<bool> is_seen = false;
+};
+
+TEST_F(DBBasicTest, CloseFlushesUnloggedWritesBehindAWaitingLeader) {
+  WatchedClock clock;
+  options_.clock = &clock;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({.disableWAL = true}, "unlogged", ""), IsOk());
+  ASSERT_THAT(database_->LockWAL(), IsOk());
+  std::thread writer([&] {
+    clock.watched = std::this_thread::get_id();
+    EXPECT_THAT(database_->Put({}, "key", ""),
+                HasCode(Status::kShutdownInProgress));
+  });
+  while (!clock.is_seen) std::this_thread::yield();
+  EXPECT_THAT(database_->Close(), IsOk());
+  writer.join();
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(Difference({{"default", {{"unlogged", ""}}}}, database_.ReadAll()),
+            "");
+  ASSERT_THAT(database_.Close(), IsOk());
+}
+
+TEST_F(DBBasicTest, WhatNeedsTheBackgroundFailsAfterClose) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  ASSERT_THAT(database_->Close(), IsOk());
+  const auto files = ReadDirectory(path_);
+  EXPECT_THAT(database_->Flush({}), HasCode(Status::kShutdownInProgress));
+  EXPECT_THAT(database_->CompactRange({}, nullptr, nullptr),
+              HasCode(Status::kShutdownInProgress));
+  EXPECT_THAT(database_->WaitForCompact({.flush = true}),
+              HasCode(Status::kShutdownInProgress));
+  EXPECT_EQ(ReadDirectory(path_), files);
+}
+
 TEST_F(DBBasicTest, WritersThatRaceWithCloseAreCommittedOrTold) {
   options_.file_system = &files_;
   ASSERT_THAT(database_.Open(options_, path_), IsOk());

@@ -160,11 +160,14 @@ Status DBImpl::Close() {
   }
   Status s;
   if (write_path_ != nullptr) {
+    // First of all: a leader that waits while writes are stopped would keep
+    // the flush from its turn.
+    write_path_->EndWrites();
+    is_closing_.store(true, std::memory_order_release);
     if (write_path_->has_unlogged_writes() && write_path_->failure().ok() &&
         !options_.avoid_flush_during_shutdown) {
       s = FlushFamilies(families_.All(), /*waits=*/true);
     }
-    write_path_->EndWrites();
     background_->Stop();
     Status closed = write_path_->Close();
     if (s.ok()) s = closed;
@@ -446,9 +449,18 @@ Status DBImpl::FlushFamilies(const ColumnFamilySet::Families& families,
                                                          : families);
 }
 
+// For what needs the background, which ends with Close().
+Status DBImpl::CheckOpen() const {
+  if (write_path_ == nullptr) return ReadOnlyError();
+  if (is_closing_.load(std::memory_order_acquire)) {
+    return Status::ShutdownInProgress("the DB is closed");
+  }
+  return Status::OK();
+}
+
 Status DBImpl::Flush(const FlushOptions& options,
                      const std::vector<ColumnFamilyHandle*>& families) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  if (Status s = CheckOpen(); !s.ok()) return s;
   ColumnFamilySet::Families resolved;
   for (const ColumnFamilyHandle* handle : families) {
     auto family = Resolve(handle);
@@ -461,16 +473,17 @@ Status DBImpl::Flush(const FlushOptions& options,
 Status DBImpl::CompactRange(const CompactRangeOptions& options,
                             ColumnFamilyHandle* family, const Slice* begin,
                             const Slice* end) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  Status s = CheckOpen();
+  if (!s.ok()) return s;
   auto resolved = Resolve(family);
   if (!resolved.ok()) return resolved.status();
-  Status s = FlushFamilies({*resolved}, /*waits=*/true);
+  s = FlushFamilies({*resolved}, /*waits=*/true);
   if (!s.ok()) return s;
   return background_->CompactRange(options, *resolved, begin, end);
 }
 
 Status DBImpl::WaitForCompact(const WaitForCompactOptions& options) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  if (Status s = CheckOpen(); !s.ok()) return s;
   if (options.flush) {
     Status s = FlushFamilies(families_.All(), /*waits=*/true);
     if (!s.ok()) return s;

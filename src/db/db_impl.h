@@ -129,6 +129,7 @@ class DBImpl final : public DB {
   Status FlushFamilies(const ColumnFamilySet::Families& families, bool waits);
   void RemoveObsoleteWals();
   Status ReadOnlyError() const;
+  Status CheckOpen() const;
   // Builds a batch of one entry with `add` and commits it.
   template <typename AddEntry>
   Status WriteOne(const WriteOptions& options, AddEntry add);
@@ -165,6 +166,9 @@ class DBImpl final : public DB {
   // Held while column families are created and dropped, and by Close().
   Mutex ddl_mutex_;
   bool is_closed_ GUARDED_BY(ddl_mutex_) = false;
+  // Set by Close() once no write can begin; release and acquire: who sees it
+  // sees that writes have ended.
+  Atomic<bool> is_closing_ = false;
 };
 
 }  // namespace paceline
