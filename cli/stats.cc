@@ -92,7 +92,16 @@ StatusOr<DatabaseStats> Collect(const std::string& directory) {
   return stats;
 }
 
+// Bytes written to tables for each byte that was flushed, as it was; nothing
+// if nothing was flushed.
+std::optional<double> MeasuredWriteAmplification(const LogTotals& totals) {
+  if (totals.flush_bytes_written == 0) return std::nullopt;
+  return 1 + static_cast<double>(totals.compaction_bytes_written) /
+                 static_cast<double>(totals.flush_bytes_written);
+}
+
 Json TotalsJson(const LogTotals& totals) {
+  auto amplification = MeasuredWriteAmplification(totals);
   Json stalls = Json::array();
   for (const StallMetrics& stall : totals.stalls) {
     Json one = Json::object();
@@ -108,6 +117,10 @@ Json TotalsJson(const LogTotals& totals) {
   }
   return {{"since", totals.since},
           {"until", totals.until},
+          {"flush_bytes_written", totals.flush_bytes_written},
+          {"compaction_bytes_written", totals.compaction_bytes_written},
+          {"write_amplification",
+           amplification ? Json(*amplification) : Json(nullptr)},
           {"stalls", std::move(stalls)}};
 }
 
@@ -116,6 +129,13 @@ std::string TotalsText(const std::optional<LogTotals>& totals) {
   if (!totals) return "\ndelays and stops      not known: none in LOG\n";
   std::string text = fmt::format("\nfrom {} to {} (UTC)\n",
                                  Printable(totals->since), totals->until);
+  if (auto amplification = MeasuredWriteAmplification(*totals)) {
+    text += fmt::format(
+        "  measured write amplification {:.1f}: {} flushed, {} by "
+        "compactions\n",
+        *amplification, HumanBytes(totals->flush_bytes_written),
+        HumanBytes(totals->compaction_bytes_written));
+  }
   if (totals->stalls.empty()) return text + "  writers never had to wait\n";
   constexpr const char* kRow = "  {:<18}  {:<20}  {:>8}  {:>9}  {:>8}  {:>9}\n";
   text += fmt::format(kRow, "cause", "column family", "delays", "time", "stops",

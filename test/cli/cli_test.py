@@ -619,10 +619,13 @@ class FilesTest(CliTest):
         totals = json.loads(self.ok("stats", self.db, "--json"))["totals"]
         self.assertEqual(totals["since"], "2026/01/01-00:00:00.000000")
         self.assertEqual(totals["until"], "2026/01/01-00:10:00.000000")
+        self.assertEqual(totals["write_amplification"], 3.5)
         self.assertEqual(totals["stalls"], [
             {"cause": "level0", "column_family": "default", "delays": 12,
              "delay_micros": 34000, "stops": 5, "stop_micros": 6000000}])
         text = self.ok("stats", self.db)
+        self.assertIn(b"  measured write amplification 3.5: 100 B flushed, "
+                      b"250 B by compactions\n", text)
         self.assertRegex(text, rb"\nfrom 2026/01/01-00:00:00.000000 to 2026")
         self.assertRegex(
             text, rb"\n  level0 +default +12 +34\S* ms +5 +6\S* s\n")
@@ -906,7 +909,12 @@ class TreeTest(CliTest):
         self.ok("compact", self.db)
         text = self.ok("stats", self.db)
         self.assertRegex(text, rb"\n  level 6 +1 file +#+ +\S+ [kM]?B\n")
-        self.assertIn(b"write amplification about 2.0", text)
+        self.assertIn(b"expected write amplification about 2.0", text)
+        totals = json.loads(self.ok("stats", self.db, "--json"))["totals"]
+        # By the process that compacted; it flushed nothing.
+        self.assertEqual(totals["flush_bytes_written"], 0)
+        self.assertLess(0, totals["compaction_bytes_written"])
+        self.assertIsNone(totals["write_amplification"])
 
 
 class GoldenTest(CliTest):
