@@ -1,6 +1,7 @@
 #include "cli/database.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -9,12 +10,10 @@
 #include "paceline/utilities/options_util.h"
 
 #include "src/db/inspection.h"
+#include "src/table/compression.h"
 
 namespace paceline::cli {
 namespace {
-
-// A writer would have to be faster than a reader each time.
-constexpr int kTriesMax = 10;
 
 Status NoDatabase(const std::string& directory) {
   return Status::NotFound("there is no database in " + directory);
@@ -56,6 +55,22 @@ void LimitSizes(DBOptions* options) {
       std::max(options->max_manifest_file_size, uint64_t{1} << 10);
 }
 
+void LimitCompactions(ColumnFamilyOptions* options) {
+  uint64_t& bytes = options->max_compaction_bytes;
+  if (bytes != 0) bytes = std::max(bytes, uint64_t{4} << 10);
+  const uint64_t hard = options->hard_pending_compaction_bytes_limit;
+  uint64_t& soft = options->soft_pending_compaction_bytes_limit;
+  if (hard != 0) soft = std::min(soft, hard);
+  int& level = options->compression_opts.level;
+  for (CompressionType type :
+       {options->compression, options->bottommost_compression}) {
+    const int max = CompressionLevelMax(type);
+    if (max != 0 && (level < 1 || level > max)) {
+      level = CompressionOptions::kDefaultCompressionLevel;
+    }
+  }
+}
+
 void LimitSizes(ColumnFamilyOptions* options) {
   size_t& bytes = options->write_buffer_size;
   bytes = std::clamp(bytes, size_t{64} << 10, size_t{64} << 30);
@@ -76,7 +91,9 @@ void LimitSizes(ColumnFamilyOptions* options) {
       std::clamp(options->target_file_size_multiplier, 1, 1 << 10);
   options->max_bytes_for_level_base = std::clamp(
       options->max_bytes_for_level_base, uint64_t{4} << 10, uint64_t{1} << 50);
-  if (!(options->max_bytes_for_level_multiplier > 1)) {
+  LimitCompactions(options);
+  if (!(options->max_bytes_for_level_multiplier > 1 &&
+        std::isfinite(options->max_bytes_for_level_multiplier))) {
     options->max_bytes_for_level_multiplier =
         ColumnFamilyOptions().max_bytes_for_level_multiplier;
   }
@@ -119,20 +136,7 @@ void TakeStored(const StoredOptions& stored, ColumnFamilyDescriptor* family) {
 
 }  // namespace
 
-// A file that the MANIFEST named may be gone when it is opened, if another
-// process writes. Then there is a newer MANIFEST or more of it.
 StatusOr<std::unique_ptr<Database>> Database::OpenForReading(
-    const std::string& directory, const ReadingOptions& options) {
-  auto database = TryOpenForReading(directory, options);
-  for (int tries = 1; tries < kTriesMax && !database.ok() &&
-                      database.status().IsPathNotFound();
-       ++tries) {
-    database = TryOpenForReading(directory, options);
-  }
-  return database;
-}
-
-StatusOr<std::unique_ptr<Database>> Database::TryOpenForReading(
     const std::string& directory, const ReadingOptions& options) {
   auto families = FamiliesInManifest(directory);
   if (!families.ok()) return families.status();

@@ -62,8 +62,6 @@ class Database {
 
  private:
   Database() = default;
-  static StatusOr<std::unique_ptr<Database>> TryOpenForReading(
-      const std::string& directory, const ReadingOptions& options);
   void SortFamilies();
 
   std::unique_ptr<DB> db_;

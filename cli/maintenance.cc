@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include "paceline/db.h"
 
 #include "cli/database.h"
+#include "cli/progress.h"
 #include "cli/text.h"
 
 namespace paceline::cli {
@@ -60,7 +63,52 @@ Status Print(const std::vector<Effect>& effects, bool json, Output* out) {
   return Status::OK();
 }
 
-using Job = std::function<Status(DB*, ColumnFamilyHandle*)>;
+using Families = std::vector<ColumnFamilyHandle*>;
+
+uint64_t TableBytes(DB* db, const Families& families) {
+  uint64_t bytes = 0;
+  for (ColumnFamilyHandle* family : families) {
+    bytes += db->GetColumnFamilyMetaData(family).size;
+  }
+  return bytes;
+}
+
+uint64_t BytesMerged(DB* db, const Families& /*families*/) {
+  return db->GetMetrics().compaction_bytes_read;
+}
+
+uint64_t MemTableBytes(DB* db, const Families& families) {
+  uint64_t bytes = 0;
+  for (ColumnFamilyHandle* family : families) {
+    uint64_t one = 0;
+    if (db->GetIntProperty(family, "rocksdb.cur-size-all-mem-tables", &one)) {
+      bytes += one;
+    }
+  }
+  return bytes;
+}
+
+// What is done to a column family, and how far it is.
+struct Job {
+  std::function<Status(DB*, ColumnFamilyHandle*)> run;
+  // Bytes that there are to do, at the start.
+  uint64_t (*to_do)(DB*, const Families&) = nullptr;
+  // What tells how many are done: by how much it has grown or shrunk.
+  uint64_t (*measure)(DB*, const Families&) = nullptr;
+  const char* verb = "";
+};
+
+std::function<std::string(size_t width)> JobLine(DB* db,
+                                                 const Families& families,
+                                                 const Job& job) {
+  const uint64_t total = job.to_do(db, families);
+  const uint64_t start = job.measure(db, families);
+  return [=, measure = job.measure, verb = job.verb](size_t width) {
+    const uint64_t now = measure(db, families);
+    return BytesLine(std::max(now, start) - std::min(now, start), total, verb,
+                     width);
+  };
+}
 
 // Does `job` to one column family or to all of them.
 Status RunJob(const std::string& directory,
@@ -69,7 +117,7 @@ Status RunJob(const std::string& directory,
   auto database =
       Database::OpenForWriting(directory, /*create_if_missing=*/false);
   if (!database.ok()) return database.status();
-  std::vector<ColumnFamilyHandle*> families = (*database)->families();
+  Families families = (*database)->families();
   if (name) {
     auto family = (*database)->Family(*name);
     if (!family.ok()) return family.status();
@@ -77,11 +125,14 @@ Status RunJob(const std::string& directory,
   }
   DB* db = (*database)->db();
   std::vector<Effect> effects;
-  for (ColumnFamilyHandle* family : families) {
-    Effect effect{family->GetName(), db->GetColumnFamilyMetaData(family), {}};
-    if (Status s = job(db, family); !s.ok()) return s;
-    effect.after = db->GetColumnFamilyMetaData(family);
-    effects.push_back(std::move(effect));
+  {
+    Progress progress(JobLine(db, families, job));
+    for (ColumnFamilyHandle* family : families) {
+      Effect effect{family->GetName(), db->GetColumnFamilyMetaData(family), {}};
+      if (Status s = job.run(db, family); !s.ok()) return s;
+      effect.after = db->GetColumnFamilyMetaData(family);
+      effects.push_back(std::move(effect));
+    }
   }
   Status closed = (*database)->Close();
   return closed.ok() ? Print(effects, json, out) : closed;
@@ -90,12 +141,15 @@ Status RunJob(const std::string& directory,
 }  // namespace
 
 Status FlushDatabase(const FlushCommandOptions& options, Output* out) {
-  return RunJob(
-      options.directory, options.column_family, options.json,
-      [](DB* db, ColumnFamilyHandle* family) {
-        return db->Flush(FlushOptions(), family);
-      },
-      out);
+  return RunJob(options.directory, options.column_family, options.json,
+                {.run =
+                     [](DB* db, ColumnFamilyHandle* family) {
+                       return db->Flush(FlushOptions(), family);
+                     },
+                 .to_do = MemTableBytes,
+                 .measure = MemTableBytes,
+                 .verb = "flushed"},
+                out);
 }
 
 Status CompactDatabase(const CompactOptions& options, Output* out) {
@@ -105,13 +159,17 @@ Status CompactDatabase(const CompactOptions& options, Output* out) {
   }
   const Slice from = options.from ? Slice(*options.from) : Slice();
   const Slice to = options.to ? Slice(*options.to) : Slice();
-  return RunJob(
-      options.directory, options.column_family, options.json,
-      [&](DB* db, ColumnFamilyHandle* family) {
-        return db->CompactRange(range, family, options.from ? &from : nullptr,
-                                options.to ? &to : nullptr);
-      },
-      out);
+  return RunJob(options.directory, options.column_family, options.json,
+                {.run =
+                     [&](DB* db, ColumnFamilyHandle* family) {
+                       return db->CompactRange(range, family,
+                                               options.from ? &from : nullptr,
+                                               options.to ? &to : nullptr);
+                     },
+                 .to_do = TableBytes,
+                 .measure = BytesMerged,
+                 .verb = "merged"},
+                out);
 }
 
 }  // namespace paceline::cli

@@ -130,7 +130,9 @@ Status DumpManifest(const DumpManifestOptions& options, Output* out) {
     object.update(fields);
     return out->WriteLine(object.dump());
   };
+  uint64_t damages = 0;
   auto print_damage = [&](const LogDamage& damage) {
+    ++damages;
     std::string line =
         fmt::format("{}\toffset {}\tdamage: {}", FileName(damage.path),
                     damage.offset, Printable(damage.reason));
@@ -143,8 +145,9 @@ Status DumpManifest(const DumpManifestOptions& options, Output* out) {
     // A failure to print is kept by the Output.
     (void)out->WriteLine(line);
   };
-  return ReadManifestRecords(FileSystem::Default(), options.directory, print,
-                             print_damage);
+  Status s = ReadManifestRecords(FileSystem::Default(), options.directory,
+                                 print, print_damage);
+  return s.ok() ? DamageFound(damages, options.directory) : s;
 }
 
 }  // namespace paceline::cli

@@ -38,6 +38,13 @@ Status Output::Flush() {
 
 bool Output::is_terminal() const { return IsTerminal(descriptor_); }
 
+Status DamageFound(uint64_t places, const std::string& where) {
+  if (places == 0) return Status::OK();
+  return Status::Corruption(std::to_string(places) + " damaged " +
+                            (places == 1 ? "place" : "places") + " in " +
+                            where);
+}
+
 std::string ErrorLine(std::string_view text) {
   return "paceline: " + Printable(text) + "\n";
 }

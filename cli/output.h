@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,10 @@ class Output {
   std::string buffer_;
   Status status_;
 };
+
+// What a command that shows files ends with: OK, or Corruption that counts the
+// places where they are damaged.
+Status DamageFound(uint64_t places, const std::string& where);
 
 // `paceline: <text>` and a newline, with nothing in between that would end the
 // line or upset a terminal.

@@ -54,6 +54,23 @@ std::string ProgressBar(double share, size_t width) {
                      width - filled, share * 100);
 }
 
+std::string ShareLine(uint64_t done, uint64_t total, std::string_view text,
+                      size_t width) {
+  double share =
+      total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
+  return (ProgressBar(share, kBarWidthMax) + std::string(text))
+      .substr(0, width);
+}
+
+std::string BytesLine(uint64_t done, uint64_t total, std::string_view text,
+                      size_t width) {
+  done = std::min(done, total);
+  return ShareLine(
+      done, total,
+      fmt::format("{} of {} {}", HumanBytes(done), HumanBytes(total), text),
+      width);
+}
+
 std::string ProgressLine(const ProgressSample& sample,
                          double commits_per_second, size_t width) {
   double group = sample.groups == 0 ? 0

@@ -15,6 +15,14 @@ namespace paceline::cli {
 // "[####----]  50%  ", with `width` characters in the brackets.
 std::string ProgressBar(double share, size_t width);
 
+// The bar of `done` of `total`, followed by `text`, in at most `width`
+// characters.
+std::string ShareLine(uint64_t done, uint64_t total, std::string_view text,
+                      size_t width);
+// The same for bytes: "[##--]  50%  1.0 MB of 2.0 MB <text>".
+std::string BytesLine(uint64_t done, uint64_t total, std::string_view text,
+                      size_t width);
+
 // How far a load is.
 struct ProgressSample {
   uint64_t records = 0;

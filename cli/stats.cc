@@ -16,7 +16,8 @@
 #include "cli/database.h"
 #include "cli/text.h"
 #include "cli/tree_shape.h"
-#include "src/format/file_name.h"
+#include "src/db/inspection.h"
+#include "src/db/log_totals.h"
 
 namespace paceline::cli {
 namespace {
@@ -42,6 +43,8 @@ struct DatabaseStats {
   SequenceNumber sequence = 0;
   std::vector<FamilyStats> families;
   std::vector<FileStats> wal_files;  // Oldest first.
+  // Of the process that last wrote the database.
+  std::optional<LogTotals> totals;
 };
 
 std::optional<uint64_t> IntProperty(DB* db, ColumnFamilyHandle* family,
@@ -52,22 +55,12 @@ std::optional<uint64_t> IntProperty(DB* db, ColumnFamilyHandle* family,
 }
 
 StatusOr<std::vector<FileStats>> WalFiles(const std::string& directory) {
-  FileSystem* file_system = FileSystem::Default();
-  auto names = file_system->ListDirectory(directory);
-  if (!names.ok()) return names.status();
-  std::vector<std::pair<uint64_t, FileStats>> numbered;
-  for (const std::string& name : *names) {
-    auto file = ParseFileName(name);
-    if (!file || file->type != FileType::kWal) continue;
-    auto bytes = file_system->FileSize(directory + "/" + name);
-    // The process that writes the database may have removed it meanwhile.
-    if (!bytes.ok() && bytes.status().IsPathNotFound()) continue;
-    if (!bytes.ok()) return bytes.status();
-    numbered.push_back({file->number, {name, *bytes}});
-  }
-  std::ranges::sort(numbered, {}, [](const auto& wal) { return wal.first; });
+  auto wals = ListWals(FileSystem::Default(), directory);
+  if (!wals.ok()) return wals.status();
   std::vector<FileStats> files;
-  for (auto& [number, file] : numbered) files.push_back(std::move(file));
+  for (const WalFile& wal : *wals) {
+    files.push_back({wal.path.substr(wal.path.rfind('/') + 1), wal.bytes});
+  }
   return files;
 }
 
@@ -76,11 +69,14 @@ StatusOr<DatabaseStats> Collect(const std::string& directory) {
   if (!database.ok()) return database.status();
   auto wal_files = WalFiles(directory);
   if (!wal_files.ok()) return wal_files.status();
+  auto totals = ReadNewestTotals(FileSystem::Default(), directory);
+  if (!totals.ok()) return totals.status();
 
   DB* db = (*database)->db();
   DatabaseStats stats;
   stats.sequence = db->GetLatestSequenceNumber();
   stats.wal_files = std::move(*wal_files);
+  stats.totals = std::move(*totals);
   for (ColumnFamilyHandle* family : (*database)->families()) {
     FamilyStats& one = stats.families.emplace_back();
     one.name = family->GetName();
@@ -94,6 +90,64 @@ StatusOr<DatabaseStats> Collect(const std::string& directory) {
     one.table_files = one.shape.files;
   }
   return stats;
+}
+
+// Bytes written to tables for each byte that was flushed, as it was; nothing
+// if nothing was flushed.
+std::optional<double> MeasuredWriteAmplification(const LogTotals& totals) {
+  if (totals.flush_bytes_written == 0) return std::nullopt;
+  return 1 + static_cast<double>(totals.compaction_bytes_written) /
+                 static_cast<double>(totals.flush_bytes_written);
+}
+
+Json TotalsJson(const LogTotals& totals) {
+  auto amplification = MeasuredWriteAmplification(totals);
+  Json stalls = Json::array();
+  for (const StallMetrics& stall : totals.stalls) {
+    Json one = Json::object();
+    one["cause"] = StallCauseName(stall.cause);
+    if (stall.cause != StallCause::kLocked) {
+      AddBytes("column_family", stall.family, /*hex=*/false, &one);
+    }
+    one["delays"] = stall.delays;
+    one["delay_micros"] = stall.delay_micros;
+    one["stops"] = stall.stops;
+    one["stop_micros"] = stall.stop_micros;
+    stalls.push_back(std::move(one));
+  }
+  return {{"since", totals.since},
+          {"until", totals.until},
+          {"flush_bytes_written", totals.flush_bytes_written},
+          {"compaction_bytes_written", totals.compaction_bytes_written},
+          {"write_amplification",
+           amplification ? Json(*amplification) : Json(nullptr)},
+          {"stalls", std::move(stalls)}};
+}
+
+// What held writers back, by cause and column family.
+std::string TotalsText(const std::optional<LogTotals>& totals) {
+  if (!totals) return "\ndelays and stops      not known: none in LOG\n";
+  std::string text = fmt::format("\nfrom {} to {} (UTC)\n",
+                                 Printable(totals->since), totals->until);
+  if (auto amplification = MeasuredWriteAmplification(*totals)) {
+    text += fmt::format(
+        "  measured write amplification {:.1f}: {} flushed, {} by "
+        "compactions\n",
+        *amplification, HumanBytes(totals->flush_bytes_written),
+        HumanBytes(totals->compaction_bytes_written));
+  }
+  if (totals->stalls.empty()) return text + "  writers never had to wait\n";
+  constexpr const char* kRow = "  {:<18}  {:<20}  {:>8}  {:>9}  {:>8}  {:>9}\n";
+  text += fmt::format(kRow, "cause", "column family", "delays", "time", "stops",
+                      "time");
+  for (const StallMetrics& stall : totals->stalls) {
+    text += fmt::format(
+        kRow, StallCauseName(stall.cause),
+        stall.cause == StallCause::kLocked ? "-" : Escaped(stall.family),
+        WithCommas(stall.delays), HumanNanos(stall.delay_micros * 1000),
+        WithCommas(stall.stops), HumanNanos(stall.stop_micros * 1000));
+  }
+  return text;
 }
 
 std::string AsJson(const DatabaseStats& stats) {
@@ -128,7 +182,8 @@ std::string AsJson(const DatabaseStats& stats) {
   }
   Json object = {{"sequence", stats.sequence},
                  {"column_families", std::move(families)},
-                 {"wal_files", std::move(files)}};
+                 {"wal_files", std::move(files)},
+                 {"totals", stats.totals ? TotalsJson(*stats.totals) : Json()}};
   return object.dump();
 }
 
@@ -156,6 +211,7 @@ std::string AsText(const DatabaseStats& stats) {
     text += fmt::format("\ncolumn family {}\n{}", Escaped(family.name),
                         DrawTree(family.shape));
   }
+  text += TotalsText(stats.totals);
   if (stats.wal_files.empty()) return text;
   text += fmt::format("\n{:<20}  {:>14}\n", "WAL file", "size");
   for (const FileStats& file : stats.wal_files) {

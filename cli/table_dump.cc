@@ -6,14 +6,17 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "paceline/env.h"
 
+#include "cli/progress.h"
 #include "cli/text.h"
 #include "src/base/coding.h"
+#include "src/base/sync.h"
 #include "src/db/inspection.h"
 
 namespace paceline::cli {
@@ -150,8 +153,20 @@ class TablePrinter {
   }
 
   Status PrintEntries(const TableReader& reader) {
+    const uint64_t total = reader.properties().num_entries;
+    Atomic<uint64_t> done = 0;  // Relaxed: also read by the thread that draws.
+    std::optional<Progress> progress;
+    // The entries themselves show it if they go to a terminal, too.
+    if (!out_->is_terminal()) {
+      progress.emplace([&done, total](size_t width) {
+        return ShareLine(done, total,
+                         fmt::format("{} of {} entries", WithCommas(done),
+                                     WithCommas(total)),
+                         width);
+      });
+    }
     auto entry = reader.NewIterator({.fill_cache = false});
-    for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+    for (entry->SeekToFirst(); entry->Valid(); entry->Next(), ++done) {
       const uint64_t tag = ExtractTag(entry->key());
       Status s =
           PrintEntry(TagType(tag), TagSequence(tag), "key",

@@ -74,7 +74,8 @@ std::string DrawTree(const TreeShape& shape) {
   }
   text += fmt::format(
       "  read amplification {}: tables that a look-up asks at most\n"
-      "  write amplification about {:.1f}: expected of what is written now\n",
+      "  expected write amplification about {:.1f}: what the sizes of the "
+      "levels lead to\n",
       shape.read_amplification, shape.expected_write_amplification);
   return text;
 }

@@ -158,7 +158,11 @@ class WalPrinter {
     return options_.json ? PrintJson(record, batch) : PrintText(record, batch);
   }
 
+  // Places where something could not be read.
+  [[nodiscard]] uint64_t damages() const { return damages_; }
+
   Status PrintDamage(const LogDamage& damage) {
+    ++damages_;
     std::string name = FileName(damage.path);
     if (!options_.json) {
       return out_->WriteLine(fmt::format("{}\toffset {}\tdamage: {}", name,
@@ -205,6 +209,7 @@ class WalPrinter {
   const DumpWalOptions& options_;
   const FamilyNames names_;
   Output* const out_;
+  uint64_t damages_ = 0;
 };
 
 }  // namespace
@@ -219,11 +224,12 @@ Status DumpWal(const DumpWalOptions& options, Output* out) {
     names[family.id] = family.name;
   }
   WalPrinter printer(options, std::move(names), out);
-  return ReadWals(
+  Status s = ReadWals(
       file_system, options.directory,
       [&](const WalRecord& record) { return printer.PrintRecord(record); },
       // A failure to print is kept by the Output.
       [&](const LogDamage& damage) { (void)printer.PrintDamage(damage); });
+  return s.ok() ? DamageFound(printer.damages(), options.directory) : s;
 }
 
 }  // namespace paceline::cli

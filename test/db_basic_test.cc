@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "paceline/db.h"
@@ -201,6 +204,53 @@ TEST_F(DBBasicTest, WritersThatWaitWhenTheDatabaseClosesAreTold) {
   EXPECT_EQ(Difference({{"default", {}}}, database_.ReadAll()), "");
 }
 
+// Tells when a thread looks at it, as a leader does before it waits.
+class WatchedClock final : public Clock {
+ public:
+  uint64_t NowMicros() override { return Clock::Default()->NowMicros(); }
+  uint64_t MonotonicNanos() override {
+    if (std::this_thread::get_id() == watched.load()) is_seen = true;
+    return Clock::Default()->MonotonicNanos();
+  }
+
+  std::atomic<std::thread::id> watched;
+  std::atomic<bool> is_seen = false;
+};
+
+TEST_F(DBBasicTest, CloseFlushesUnloggedWritesBehindAWaitingLeader) {
+  WatchedClock clock;
+  options_.clock = &clock;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({.disableWAL = true}, "unlogged", ""), IsOk());
+  ASSERT_THAT(database_->LockWAL(), IsOk());
+  std::thread writer([&] {
+    clock.watched = std::this_thread::get_id();
+    EXPECT_THAT(database_->Put({}, "key", ""),
+                HasCode(Status::kShutdownInProgress));
+  });
+  while (!clock.is_seen) std::this_thread::yield();
+  EXPECT_THAT(database_->Close(), IsOk());
+  writer.join();
+  ASSERT_THAT(database_.Close(), IsOk());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_EQ(Difference({{"default", {{"unlogged", ""}}}}, database_.ReadAll()),
+            "");
+  ASSERT_THAT(database_.Close(), IsOk());
+}
+
+TEST_F(DBBasicTest, WhatNeedsTheBackgroundFailsAfterClose) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  ASSERT_THAT(database_->Close(), IsOk());
+  const auto files = ReadDirectory(path_);
+  EXPECT_THAT(database_->Flush({}), HasCode(Status::kShutdownInProgress));
+  EXPECT_THAT(database_->CompactRange({}, nullptr, nullptr),
+              HasCode(Status::kShutdownInProgress));
+  EXPECT_THAT(database_->WaitForCompact({.flush = true}),
+              HasCode(Status::kShutdownInProgress));
+  EXPECT_EQ(ReadDirectory(path_), files);
+}
+
 TEST_F(DBBasicTest, WritersThatRaceWithCloseAreCommittedOrTold) {
   options_.file_system = &files_;
   ASSERT_THAT(database_.Open(options_, path_), IsOk());
@@ -256,6 +306,166 @@ TEST_F(DBBasicTest, ReadOnlyOpenOfAnOpenDatabaseSeesWhatWasCommitted) {
   ASSERT_THAT(reader.OpenForReadOnly(options_, path_), IsOk());
   ASSERT_THAT(database_->Put({}, "after", ""), IsOk());
   EXPECT_EQ(Difference({{"default", {{"before", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(DBBasicTest, OpensThatFailDoNotFillTheDisk) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  const std::string copy = directory_ / "copy";
+  CopyDirectory(path_, copy);  // As a kill would leave it.
+  options_.file_system = &files_;
+  const auto failing_open = [&](const Fault& fault) {
+    files_.Arm(fault);
+    std::unique_ptr<DB> db;
+    EXPECT_FALSE(DB::Open(options_, copy, &db).ok());
+    files_.Disarm();
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : ReadDirectory(copy)) {
+      if (!name.starts_with("LOG")) names.push_back(name);
+    }
+    return names;
+  };
+  const Fault no_manifest = {
+      .operation = 1, .name = "SyncDirectory", .is_no_space = true};
+  // Once the edits that name the table may be in the MANIFEST, it stays.
+  const Fault no_edit = {
+      .operation = 3, .name = "SyncDirectory", .is_no_space = true};
+  for (const Fault& fault : {no_manifest, no_edit}) {
+    const size_t files = failing_open(fault).size();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(failing_open(fault).size(), files);
+  }
+  TestDatabase reopened;
+  ASSERT_THAT(reopened.Open(options_, copy), IsOk());
+  EXPECT_EQ(Difference({{"default", {{"key", "value"}}}}, reopened.ReadAll()),
+            "");
+}
+
+// Calls a function in front of some operations, as if another process were
+// faster than this one.
+class HookFileSystem final : public FaultFileSystem {
+ public:
+  std::function<void()> before_list;
+  std::function<void()> before_table;
+  std::function<void()> before_manifest;
+
+  StatusOr<std::vector<std::string>> ListDirectory(
+      const std::string& directory) override {
+    if (before_list) before_list();
+    return FaultFileSystem::ListDirectory(directory);
+  }
+  StatusOr<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(
+      const std::string& path) override {
+    if (before_table) before_table();
+    return FaultFileSystem::NewRandomAccessFile(path);
+  }
+  StatusOr<std::unique_ptr<SequentialFile>> NewSequentialFile(
+      const std::string& path) override {
+    bool is_manifest = path.find("/MANIFEST-") != std::string::npos;
+    if (is_manifest && before_manifest) before_manifest();
+    return FaultFileSystem::NewSequentialFile(path);
+  }
+};
+
+class ReadOnlyOpenTest : public DBBasicTest {
+ protected:
+  ReadOnlyOpenTest() { reading_options_.file_system = &hooks_; }
+
+  // Lets the writer close, so that what is obsolete is gone.
+  void Reopen() {
+    ASSERT_THAT(database_.Close(), IsOk());
+    ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  }
+  void PutAndFlush(const std::string& key) {
+    ASSERT_THAT(database_->Put({}, key, ""), IsOk());
+    ASSERT_THAT(database_->Flush({}), IsOk());
+  }
+  std::set<std::string> FilesThatEndIn(const std::string& ending) const {
+    std::set<std::string> names;
+    for (const auto& [name, bytes] : ReadDirectory(path_)) {
+      if (name.ends_with(ending)) names.insert(name);
+    }
+    return names;
+  }
+
+  HookFileSystem hooks_;
+  Options reading_options_;
+};
+
+TEST_F(ReadOnlyOpenTest, WhatIsFlushedMeanwhileIsNotLost) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  const auto wals = FilesThatEndIn(".log");
+  bool is_flushed = false;
+  hooks_.before_list = [&] {
+    if (std::exchange(is_flushed, true)) return;
+    ASSERT_THAT(database_->Flush({}), IsOk());
+    Reopen();
+    for (const std::string& wal : FilesThatEndIn(".log")) {
+      ASSERT_FALSE(wals.contains(wal)) << wal;
+    }
+  };
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(reading_options_, path_), IsOk());
+  EXPECT_TRUE(is_flushed);
+  EXPECT_EQ(Difference({{"default", {{"key", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(ReadOnlyOpenTest, WhatIsCompactedMeanwhileIsFoundWhereItIsNow) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  PutAndFlush("a");
+  PutAndFlush("a");
+  const auto tables = FilesThatEndIn(".sst");
+  bool is_compacted = false;
+  hooks_.before_table = [&] {
+    if (std::exchange(is_compacted, true)) return;
+    ASSERT_THAT(database_->CompactRange({}, nullptr, nullptr), IsOk());
+    Reopen();
+    for (const std::string& table : FilesThatEndIn(".sst")) {
+      ASSERT_FALSE(tables.contains(table)) << table;
+    }
+  };
+  TestDatabase reader;
+  ASSERT_THAT(reader.OpenForReadOnly(reading_options_, path_), IsOk());
+  EXPECT_TRUE(is_compacted);
+  EXPECT_EQ(Difference({{"default", {{"a", ""}}}}, reader.ReadAll()), "");
+}
+
+TEST_F(ReadOnlyOpenTest, AManifestThatIsReplacedMeanwhileIsFollowed) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  bool is_replaced = false;
+  hooks_.before_manifest = [&] {
+    if (!std::exchange(is_replaced, true)) Reopen();
+  };
+  std::unique_ptr<DB> db;
+  ASSERT_THAT(DB::OpenForReadOnly(reading_options_, path_, &db), IsOk());
+  EXPECT_TRUE(is_replaced);
+  std::string value;
+  EXPECT_THAT(db->Get({}, "key", &value), IsOk());
+}
+
+TEST_F(ReadOnlyOpenTest, AWriterThatIsFasterEachTimeMakesItBusy) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", ""), IsOk());
+  int tries = 0;
+  hooks_.before_list = [&] { PutAndFlush("key" + std::to_string(++tries)); };
+  std::unique_ptr<DB> db;
+  EXPECT_THAT(DB::OpenForReadOnly(reading_options_, path_, &db),
+              HasCode(Status::kBusy));
+  EXPECT_EQ(db, nullptr);
+  EXPECT_GT(tries, 1);
+}
+
+TEST_F(ReadOnlyOpenTest, ATableThatIsReallyMissingIsNamed) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  PutAndFlush("a");
+  ASSERT_THAT(database_.Close(), IsOk());
+  const std::string table = *FilesThatEndIn(".sst").begin();
+  std::filesystem::remove(path_ + "/" + table);
+  std::unique_ptr<DB> db;
+  const Status status = DB::OpenForReadOnly(options_, path_, &db);
+  EXPECT_TRUE(status.IsPathNotFound());
+  EXPECT_THAT(status, Mentions(table));
 }
 
 TEST_F(DBBasicTest, ReadOnlyOpenOfNothingFailsAndMakesNothing) {

@@ -1,6 +1,7 @@
 // The ranges of the options, and the OPTIONS file that keeps them.
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,44 @@ TEST_F(OptionsFileTest, MaxWriteBatchGroupSizeHasARange) {
     EXPECT_THAT(status, HasCode(Status::kInvalidArgument)) << bad;
     EXPECT_THAT(status, Mentions("max_write_batch_group_size_bytes"));
   }
+}
+
+TEST_F(OptionsFileTest, LimitsOfCompactionsMakeSense) {
+  options_.soft_pending_compaction_bytes_limit = 2;
+  options_.hard_pending_compaction_bytes_limit = 1;
+  EXPECT_THAT(TryOpen(options_), Mentions("soft_pending_compaction_bytes"));
+  options_.hard_pending_compaction_bytes_limit = 0;  // No limit.
+  EXPECT_THAT(TryOpen(options_), IsOk());
+  options_.max_compaction_bytes = 1;
+  EXPECT_THAT(TryOpen(options_), Mentions("max_compaction_bytes"));
+  options_.max_compaction_bytes = 4 << 10;
+  EXPECT_THAT(TryOpen(options_), IsOk());
+  for (const double bad : {1.0, std::nan(""), HUGE_VAL}) {
+    options_.max_bytes_for_level_multiplier = bad;
+    EXPECT_THAT(TryOpen(options_), Mentions("level_multiplier")) << bad;
+  }
+}
+
+TEST_F(OptionsFileTest, CompressionLevelsAreThoseOfTheCodec) {
+  struct Case {
+    CompressionType type;
+    int level_max;
+  };
+  for (const Case& codec : {Case{kZSTD, 22}, Case{kLZ4HCCompression, 12}}) {
+    options_.compression = codec.type;
+    options_.compression_opts = {};
+    if (!TryOpen(options_).ok()) continue;  // Built without it.
+    for (const int good : {1, codec.level_max}) {
+      options_.compression_opts.level = good;
+      EXPECT_THAT(TryOpen(options_), IsOk()) << good;
+    }
+    for (const int bad : {-1, 0, codec.level_max + 1}) {
+      options_.compression_opts.level = bad;
+      EXPECT_THAT(TryOpen(options_), Mentions("compression_opts.level")) << bad;
+    }
+  }
+  options_.compression = kNoCompression;
+  EXPECT_THAT(TryOpen(options_), IsOk());
 }
 
 TEST_F(OptionsFileTest, AnOptionOutOfRangeMakesNoDatabase) {

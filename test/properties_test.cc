@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "test/support/fault_file_system.h"
 #include "test/support/test_database.h"
 #include "test/support/test_directory.h"
 
@@ -59,6 +60,7 @@ class PropertiesTest : public testing::Test {
   }
 
   TestDirectory directory_;
+  FaultFileSystem files_;
   Options options_;
   TestDatabase database_;
 };
@@ -212,6 +214,44 @@ TEST_F(PropertiesTest, OpenTablesOfABoundedCacheAreCounted) {
   std::string value;
   ASSERT_THAT(database_->Get({}, Key(1), &value), IsOk());
   EXPECT_GT(Number("estimate-table-readers-mem"), 0u);
+}
+
+TEST_F(PropertiesTest, KeysAreEstimatedWithoutOpeningTables) {
+  options_.max_open_files = 10;
+  options_.file_system = &files_;
+  Open();
+  for (int i = 0; i < 30; ++i) {
+    Put(i * 100, 100);
+    ASSERT_THAT(database_->Flush({}), IsOk());
+  }
+  files_.Arm({});
+  const auto keys = Number("estimate-num-keys");
+  EXPECT_EQ(files_.CountOf("NewRandomAccessFile", ".sst"), 0u);
+  ASSERT_TRUE(keys);
+  EXPECT_NEAR(static_cast<double>(*keys), 3000.0, 300.0);
+}
+
+TEST_F(PropertiesTest, VersionsAndSuperVersionsAreCounted) {
+  Open();
+  EXPECT_EQ(Number("is-file-deletions-enabled"), 1u);
+  EXPECT_EQ(Number("obsolete-sst-files-size"), 0u);
+  EXPECT_EQ(Number("num-live-versions"), 1u);
+  const auto before = Number("current-super-version-number");
+  Put(0, 10);
+  const std::unique_ptr<Iterator> reader(database_->NewIterator({}));
+  ASSERT_THAT(database_->Flush({}), IsOk());
+  EXPECT_EQ(Number("num-live-versions"), 2u);
+  EXPECT_GT(Number("current-super-version-number"), before);
+}
+
+TEST_F(PropertiesTest, WriteStallsAreCountedByCause) {
+  Open();
+  EXPECT_EQ(*Text("cf-write-stall-stats"),
+            "Write Stall (count): l0-file-count-limit-delays: 0, "
+            "l0-file-count-limit-stops: 0, memtable-limit-delays: 0, "
+            "memtable-limit-stops: 0, pending-compaction-bytes-delays: 0, "
+            "pending-compaction-bytes-stops: 0, total-delays: 0, "
+            "total-stops: 0\n");
 }
 
 TEST_F(PropertiesTest, ReadOnlyDatabaseAnswersWhatItKnows) {

@@ -71,7 +71,9 @@ class DB {
 
   // The same for reading only: takes no lock, changes nothing in the
   // directory, and sees what was committed before the call. Writes fail with
-  // NotSupported. `families` may leave column families out.
+  // NotSupported. `families` may leave column families out. Busy if another
+  // process writes so fast that its files are replaced, several times, while
+  // they are looked at.
   static Status OpenForReadOnly(const Options& options, const std::string& name,
                                 std::unique_ptr<DB>* db);
   static Status OpenForReadOnly(

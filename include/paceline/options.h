@@ -151,12 +151,13 @@ struct ColumnFamilyOptions {
   bool level_compaction_dynamic_level_bytes = true;
 
   // A compaction is kept to about so many bytes, and an output file ends where
-  // moving it further would mean reading more. Bytes; 0: 25 times
-  // target_file_size_base.
+  // moving it further would mean reading more. Bytes, 4 KiB or more; 0: 25
+  // times target_file_size_base.
   uint64_t max_compaction_bytes = 0;
 
   // Bytes that compactions have yet to write: from the first limit on, writes
-  // are delayed more and more, and stopped at the second. 0: no limit.
+  // are delayed more and more, and stopped at the second, which is not below
+  // the first. 0: no limit.
   uint64_t soft_pending_compaction_bytes_limit = uint64_t{64} << 30;
   uint64_t hard_pending_compaction_bytes_limit = uint64_t{256} << 30;
 

@@ -11,6 +11,9 @@ namespace {
 
 constexpr size_t kNoStripe = SIZE_MAX;
 
+// Of those that are read: a long row may have nothing that is written.
+constexpr uint64_t kEntriesBetweenChecks = 1024;
+
 // True if the operator could apply them.
 bool MergeFully(const CompactionIterator::Config& config, const Slice& user_key,
                 const Slice* base, const std::vector<Slice>& operands,
@@ -46,14 +49,17 @@ void CompactionIterator::Next() {
 }
 
 void CompactionIterator::NextInput() {
-  ++entries_read_;
   input_->Next();
+  if (++entries_read_ % kEntriesBetweenChecks == 0 && config_.is_stopping &&
+      config_.is_stopping()) {
+    stopped_ = Status::ShutdownInProgress("the compaction was stopped");
+  }
 }
 
 void CompactionIterator::FindNext() {
   is_valid_ = false;
   shows_input_ = false;
-  while (true) {
+  while (stopped_.ok()) {
     if (!queue_.empty()) {
       ShowQueued();
       return;
@@ -206,8 +212,12 @@ void CompactionIterator::TakeSingleDelete(uint64_t tag) {
       NextInput();  // Both go.
       return;
     }
-    // Of two in a row the older one does.
-    if (is_partner && TagType(below) == ValueType::kSingleDeletion) return;
+    // Of two in a row the older one does, and a Delete hides more: what is
+    // below may be there more than once.
+    if (is_partner && (TagType(below) == ValueType::kSingleDeletion ||
+                       TagType(below) == ValueType::kDeletion)) {
+      return;
+    }
     // Below anything else it has no meaning; nor does anybody see it here.
     if (is_partner && decided_stripe_ == stripe) return;
   } else if (stripe == 0 && IsBottommost()) {

@@ -41,6 +41,9 @@ class CompactionIterator {
     // True if nothing older of the user key is outside the input. Called with
     // ascending keys. Null: never.
     std::function<bool(const Slice& user_key)> is_bottommost;
+    // Asked now and then; true ends the walk with ShutdownInProgress. Null:
+    // never.
+    std::function<bool()> is_stopping;
   };
 
   // `input` must outlive it; nothing else may move it.
@@ -51,7 +54,9 @@ class CompactionIterator {
   [[nodiscard]] bool Valid() const { return is_valid_; }
   [[nodiscard]] Slice key() const { return key_; }
   [[nodiscard]] Slice value() const { return value_; }
-  [[nodiscard]] Status status() const { return input_->status(); }
+  [[nodiscard]] Status status() const {
+    return stopped_.ok() ? input_->status() : stopped_;
+  }
 
   // Entries read so far.
   [[nodiscard]] uint64_t entries_read() const { return entries_read_; }
@@ -86,6 +91,7 @@ class CompactionIterator {
   const Config config_;
   InternalIterator* const input_;
   uint64_t entries_read_ = 0;
+  Status stopped_;
 
   bool is_valid_ = false;
   bool shows_input_ = false;  // Otherwise what is in shown_.

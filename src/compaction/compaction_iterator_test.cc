@@ -266,6 +266,19 @@ TEST_F(CompactionIteratorTest, ASingleDeleteUnderANewerPutStays) {
   EXPECT_THAT(Left(), ElementsAre("a@6:1=new", "a@5:7="));
 }
 
+// It stands for all that the Delete hides, also further down.
+TEST_F(CompactionIteratorTest, ASingleDeleteOverADeleteLeavesTheDelete) {
+  SingleDelete("a", 10);
+  Delete("a", 8);
+  Put("a", 5);
+  EXPECT_THAT(Left(), ElementsAre("a@8:0="));
+  is_bottommost_ = true;
+  EXPECT_THAT(Left(), IsEmpty());
+  is_bottommost_ = false;
+  snapshots_ = {9};
+  EXPECT_THAT(Left(), ElementsAre("a@10:7=", "a@8:0="));
+}
+
 TEST_F(CompactionIteratorTest, OperandsAndTheirBaseBecomeAValue) {
   Merge("a", 6, "3");
   Merge("a", 5, "2");
@@ -308,6 +321,24 @@ TEST_F(CompactionIteratorTest, WithoutAnOperatorOperandsAndTheirBaseStay) {
   Put("a", 4, "0");
   Put("a", 3, "old");
   EXPECT_THAT(Left(), ElementsAre("a@6:2=2", "a@5:2=1", "a@4:1=0"));
+}
+
+TEST_F(CompactionIteratorTest, ItStopsAlsoWhereNothingIsLeft) {
+  for (SequenceNumber sequence = 10'000; sequence > 0; --sequence) {
+    Put("a", sequence);
+  }
+  EntryIterator input(input_.entries);
+  bool is_stopping = false;
+  CompactionIterator output(
+      {.comparator = &Order(), .is_stopping = [&] { return is_stopping; }},
+      &input);
+  output.SeekToFirst();
+  ASSERT_TRUE(output.Valid());
+  is_stopping = true;
+  output.Next();
+  EXPECT_FALSE(output.Valid());
+  EXPECT_TRUE(output.status().IsShutdownInProgress());
+  EXPECT_LT(output.entries_read(), 5'000u);
 }
 
 // --- Against a model. ------------------------------------------------------

@@ -15,9 +15,6 @@ namespace {
 // Large enough that a disk with heads spends its time reading.
 constexpr size_t kReadaheadBytes = size_t{1} << 20;
 
-// Entries between two looks at is_stopping.
-constexpr uint64_t kEntriesBetweenChecks = 1024;
-
 // Answers, for ascending user keys, whether a level below may hold them.
 class BelowCursor {
  public:
@@ -189,9 +186,8 @@ StatusOr<CompactionResult> Job::Run() {
        .snapshots = context_.snapshots,
        .tombstones = tombstones_.get(),
        .is_bottommost =
-           [&below](const Slice& user_key) {
-             return !below.MayHold(user_key);
-           }},
+           [&below](const Slice& user_key) { return !below.MayHold(user_key); },
+       .is_stopping = context_.is_stopping},
       input.get());
   s = Write(&entries);
   if (s.ok()) s = output_.Finish();
@@ -213,10 +209,7 @@ Status Job::Write(CompactionIterator* entries) {
     if (s.ok()) s = output_.Add(entries->key(), entries->value());
     if (!s.ok()) return s;
     last_user_key_.assign(user_key.data(), user_key.size());
-    if (++result_.entries_written % kEntriesBetweenChecks == 0 &&
-        context_.is_stopping && context_.is_stopping()) {
-      return Status::ShutdownInProgress("the compaction was stopped");
-    }
+    ++result_.entries_written;
   }
   return entries->status();
 }

@@ -205,7 +205,8 @@ std::optional<Compaction> Picker::Complete(Compaction compaction) const {
   compaction.version = version_;
   compaction.max_grandparent_bytes = MaxCompactionBytes(options_);
   compaction.target_file_bytes = options_.target_file_size_base;
-  for (int level = 1; level < compaction.output_level; ++level) {
+  int base_level = ComputeLevelTargets(*version_, options_).base_level;
+  for (int level = base_level; level < compaction.output_level; ++level) {
     compaction.target_file_bytes = Times(compaction.target_file_bytes,
                                          options_.target_file_size_multiplier);
   }

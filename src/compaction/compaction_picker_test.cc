@@ -111,6 +111,19 @@ TEST_F(CompactionPickerTest, DynamicLevelsBeginAtTheDeepestOne) {
   EXPECT_EQ(Targets().base_level, kLevels - 1);
 }
 
+TEST_F(CompactionPickerTest, FilesGrowByTheMultiplierFromTheBaseLevel) {
+  options_.target_file_size_multiplier = 2;
+  Add(0, 1, "a", "z");
+  Add(0, 2, "a", "z");
+  Add(5, 3, "a", "m");
+  ASSERT_NE(PickIn(5, 6, nullptr, nullptr), std::nullopt);
+  EXPECT_EQ(PickIn(5, 6, nullptr, nullptr)->target_file_bytes, 32 * kMiB);
+  options_.level_compaction_dynamic_level_bytes = true;
+  ASSERT_EQ(Targets().base_level, 5);
+  EXPECT_EQ(PickIn(0, 5, nullptr, nullptr)->target_file_bytes, kMiB);
+  EXPECT_EQ(PickIn(5, 6, nullptr, nullptr)->target_file_bytes, 2 * kMiB);
+}
+
 TEST_F(CompactionPickerTest, DynamicLevelsAreAddedUpwardsAsTheDeepestGrows) {
   options_.level_compaction_dynamic_level_bytes = true;
   int base_level = kLevels - 1;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/db/error_iterator.h"
+#include "src/db/log_totals.h"
 #include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/options_file.h"
@@ -42,6 +43,9 @@ class HandleImpl final : public ColumnFamilyHandle {
 // size.
 constexpr size_t kKeptBatchBytes = size_t{64} << 10;
 
+// Between two totals in the LOG of a database that is busy: ten minutes.
+constexpr uint64_t kTotalsIntervalNanos = uint64_t{600} * 1'000'000'000;
+
 }  // namespace
 
 DBImpl::DBImpl(Opened opened)
@@ -50,7 +54,8 @@ DBImpl::DBImpl(Opened opened)
       lock_(std::move(opened.lock)),
       versions_(std::move(opened.versions)),
       tables_(std::move(opened.tables)),
-      opened_at_sequence_(opened.last_sequence) {
+      opened_at_sequence_(opened.last_sequence),
+      totals_logged_at_nanos_(options_.clock->MonotonicNanos()) {
   for (auto& family : opened.families) {
     if (family->id() == 0) {
       default_family_ = family;
@@ -75,6 +80,7 @@ DBImpl::DBImpl(Opened opened)
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);
             RemoveObsoleteWals();
+            LogTotalsNowAndThen();
           }});
 }
 
@@ -133,6 +139,14 @@ void DBImpl::WriteOptionsFile() {
   }
 }
 
+void DBImpl::LogTotalsNowAndThen() {
+  uint64_t now = options_.clock->MonotonicNanos();
+  uint64_t last = totals_logged_at_nanos_.load(std::memory_order_relaxed);
+  if (now - last < kTotalsIntervalNanos) return;
+  totals_logged_at_nanos_.store(now, std::memory_order_relaxed);
+  WriteTotals(options_.info_log.get(), GetMetrics());
+}
+
 ColumnFamilyHandle* DBImpl::NewHandle(
     std::shared_ptr<ColumnFamily> family) const {
   return new HandleImpl(std::move(family), this);
@@ -147,14 +161,18 @@ Status DBImpl::Close() {
   }
   Status s;
   if (write_path_ != nullptr) {
+    // First of all: a leader that waits while writes are stopped would keep
+    // the flush from its turn.
+    write_path_->EndWrites();
+    is_closing_.store(true, std::memory_order_release);
     if (write_path_->has_unlogged_writes() && write_path_->failure().ok() &&
         !options_.avoid_flush_during_shutdown) {
       s = FlushFamilies(families_.All(), /*waits=*/true);
     }
-    write_path_->EndWrites();
     background_->Stop();
     Status closed = write_path_->Close();
     if (s.ok()) s = closed;
+    WriteTotals(options_.info_log.get(), GetMetrics());
   }
   Log(options_.info_log.get(), "closed: %s", s.ToString().c_str());
   lock_.reset();
@@ -432,9 +450,18 @@ Status DBImpl::FlushFamilies(const ColumnFamilySet::Families& families,
                                                          : families);
 }
 
+// For what needs the background, which ends with Close().
+Status DBImpl::CheckOpen() const {
+  if (write_path_ == nullptr) return ReadOnlyError();
+  if (is_closing_.load(std::memory_order_acquire)) {
+    return Status::ShutdownInProgress("the DB is closed");
+  }
+  return Status::OK();
+}
+
 Status DBImpl::Flush(const FlushOptions& options,
                      const std::vector<ColumnFamilyHandle*>& families) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  if (Status s = CheckOpen(); !s.ok()) return s;
   ColumnFamilySet::Families resolved;
   for (const ColumnFamilyHandle* handle : families) {
     auto family = Resolve(handle);
@@ -447,16 +474,17 @@ Status DBImpl::Flush(const FlushOptions& options,
 Status DBImpl::CompactRange(const CompactRangeOptions& options,
                             ColumnFamilyHandle* family, const Slice* begin,
                             const Slice* end) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  Status s = CheckOpen();
+  if (!s.ok()) return s;
   auto resolved = Resolve(family);
   if (!resolved.ok()) return resolved.status();
-  Status s = FlushFamilies({*resolved}, /*waits=*/true);
+  s = FlushFamilies({*resolved}, /*waits=*/true);
   if (!s.ok()) return s;
   return background_->CompactRange(options, *resolved, begin, end);
 }
 
 Status DBImpl::WaitForCompact(const WaitForCompactOptions& options) {
-  if (write_path_ == nullptr) return ReadOnlyError();
+  if (Status s = CheckOpen(); !s.ok()) return s;
   if (options.flush) {
     Status s = FlushFamilies(families_.All(), /*waits=*/true);
     if (!s.ok()) return s;

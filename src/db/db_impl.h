@@ -129,10 +129,13 @@ class DBImpl final : public DB {
   Status FlushFamilies(const ColumnFamilySet::Families& families, bool waits);
   void RemoveObsoleteWals();
   Status ReadOnlyError() const;
+  Status CheckOpen() const;
   // Builds a batch of one entry with `add` and commits it.
   template <typename AddEntry>
   Status WriteOne(const WriteOptions& options, AddEntry add);
   void WriteOptionsFile();
+  // Writes the totals of the metrics into the LOG, unless it did not long ago.
+  void LogTotalsNowAndThen();
   // See properties.cc.
   std::optional<uint64_t> IntPropertyOfDb(std::string_view name) const;
   std::optional<std::string> TextProperty(const ColumnFamily& family,
@@ -157,9 +160,15 @@ class DBImpl final : public DB {
   // Old WALs are kept aside while a failure is being mended.
   Atomic<bool> keeps_old_wals_ = false;
 
+  // Relaxed: used by one flush at a time.
+  Atomic<uint64_t> totals_logged_at_nanos_ = 0;
+
   // Held while column families are created and dropped, and by Close().
   Mutex ddl_mutex_;
   bool is_closed_ GUARDED_BY(ddl_mutex_) = false;
+  // Set by Close() once no write can begin; release and acquire: who sees it
+  // sees that writes have ended.
+  Atomic<bool> is_closing_ = false;
 };
 
 }  // namespace paceline

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "src/db/db_impl.h"
+#include "src/db/log_totals.h"
 #include "src/db/obsolete_files.h"
 #include "src/db/options_check.h"
 #include "src/db/recovery.h"
@@ -22,6 +23,10 @@ namespace {
 // Every open adds a WAL. From this many on their entries are written to tables,
 // so that a database that is opened often does not collect files.
 constexpr size_t kWalsMax = 16;
+
+// How often an open for reading looks at what another process changes
+// meanwhile. That one would have to be faster each time.
+constexpr int kReadingTriesMax = 10;
 
 using Descriptors = std::vector<ColumnFamilyDescriptor>;
 
@@ -62,6 +67,13 @@ class Opener {
   Status CheckArguments() const;
   Status TakeDirectory();
   Status OpenInfoLog();
+  // What the MANIFEST and the WALs say, in memory. Changes no database.
+  Status Recover();
+  Status RecoverBesideWriter();
+  // Whether what Recover() found, ending with `recovered`, is what `manifest`
+  // stands for.
+  [[nodiscard]] bool IsOf(const ManifestState& manifest,
+                          const Status& recovered) const;
   Status ReadOrCreateManifest();
   Status PrepareNewDatabase();
   Status MatchFamilies();
@@ -95,10 +107,7 @@ Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
   db->reset();
   Status s = CheckArguments();
   if (s.ok() && !opened_.is_read_only) s = TakeDirectory();
-  if (s.ok()) s = ReadOrCreateManifest();
-  if (s.ok()) s = MatchFamilies();
-  if (s.ok()) s = OpenTables();
-  if (s.ok()) s = Replay();
+  if (s.ok()) s = opened_.is_read_only ? RecoverBesideWriter() : Recover();
   if (!s.ok()) return s;
 
   opened_.versions = std::make_unique<VersionSet>(
@@ -123,6 +132,53 @@ Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
   }
   *db = std::move(impl);
   return Status::OK();
+}
+
+Status Opener::Recover() {
+  by_id_.clear();
+  Status s = ReadOrCreateManifest();
+  if (s.ok()) s = MatchFamilies();
+  if (s.ok()) s = OpenTables();
+  if (s.ok()) s = Replay();
+  return s;
+}
+
+// Another process may write. What it flushes while the files are looked at is
+// in neither place: not in the tables of the MANIFEST that was read, and not
+// in the WALs that are still there.
+Status Opener::RecoverBesideWriter() {
+  std::string missing;
+  for (int tries = 0; tries < kReadingTriesMax; ++tries) {
+    Status s = Recover();
+    if (!s.ok() && by_id_.empty()) return s;
+    auto manifest = ReadManifest(file_system_, opened_.directory);
+    if (!manifest.ok()) return manifest.status();
+    bool is_settled = IsOf(manifest->state, s);
+    // A WAL that was never written to goes without a word in the MANIFEST.
+    if (s.IsPathNotFound() && s.ToString() != missing) {
+      missing = s.ToString();
+      is_settled = false;
+    }
+    if (is_settled) return s;
+  }
+  return Status::Busy("another process replaces the files while they are read",
+                      opened_.directory);
+}
+
+bool Opener::IsOf(const ManifestState& manifest,
+                  const Status& recovered) const {
+  // A WAL is removed only after the MANIFEST says that it is not needed; new
+  // tables hold nothing else than the WALs and tables that were read.
+  if (manifest.FirstLiveLog() != state_.FirstLiveLog()) return false;
+  if (recovered.ok()) return true;
+  return std::ranges::equal(
+      manifest.families, state_.families, [](const auto& a, const auto& b) {
+        return a.first == b.first &&
+               std::ranges::equal(
+                   a.second.files, b.second.files, {},
+                   [](const auto& file) { return file.first; },
+                   [](const auto& file) { return file.first; });
+      });
 }
 
 Status Opener::CheckArguments() const {
@@ -181,7 +237,7 @@ Status Opener::OpenInfoLog() {
   if (!file.ok()) return file.status();
   options.info_log =
       std::make_shared<FileLogger>(*std::move(file), options.clock);
-  Log(logger(), "opening %s", opened_.directory.c_str());
+  LogOpening(logger(), opened_.directory);
   return Status::OK();
 }
 
@@ -325,6 +381,9 @@ Status Opener::InstallState() {
   Status s = MarkNumbersUsed();
   if (s.ok()) s = opened_.versions->BeginManifest();
   if (!s.ok()) return s;
+  // Before more is written: opens that failed since a disk is full would
+  // otherwise fill it with what each of them has left.
+  RemoveLeftovers();
   if (!was_closed_ || replayed_.wals > kWalsMax) {
     s = FlushRecovered(opened_.options, opened_.directory,
                        opened_.versions.get(), by_id_, replayed_.last_sequence);

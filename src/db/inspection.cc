@@ -36,6 +36,26 @@ StatusOr<std::vector<ColumnFamilyInfo>> ReadColumnFamilyInfo(
   return infos;
 }
 
+StatusOr<std::vector<WalFile>> ListWals(FileSystem* file_system,
+                                        const std::string& directory) {
+  StatusOr<std::vector<std::string>> names =
+      file_system->ListDirectory(directory);
+  if (!names.ok()) return names.status();
+  std::vector<WalFile> files;
+  for (const std::string& name : *names) {
+    std::optional<ParsedFileName> parsed = ParseFileName(name);
+    if (!parsed || parsed->type != FileType::kWal) continue;
+    const std::string path = directory + "/" + name;
+    auto bytes = file_system->FileSize(path);
+    // The process that writes has removed it meanwhile.
+    if (!bytes.ok() && bytes.status().IsPathNotFound()) continue;
+    if (!bytes.ok()) return bytes.status();
+    files.push_back({path, parsed->number, *bytes});
+  }
+  std::ranges::sort(files, {}, &WalFile::log_number);
+  return files;
+}
+
 namespace {
 
 Status ReadWal(FileSystem* file_system, const std::string& path,
@@ -77,20 +97,11 @@ Status ReadWal(FileSystem* file_system, const std::string& path,
 Status ReadWals(FileSystem* file_system, const std::string& directory,
                 const std::function<Status(const WalRecord&)>& on_record,
                 const std::function<void(const LogDamage&)>& on_damage) {
-  StatusOr<std::vector<std::string>> names =
-      file_system->ListDirectory(directory);
-  if (!names.ok()) return names.status();
-  std::vector<uint64_t> logs;
-  for (const std::string& name : *names) {
-    std::optional<ParsedFileName> parsed = ParseFileName(name);
-    if (parsed && parsed->type == FileType::kWal) {
-      logs.push_back(parsed->number);
-    }
-  }
-  std::sort(logs.begin(), logs.end());
-  for (uint64_t log : logs) {
-    Status s = ReadWal(file_system, WalFileName(directory, log), log, on_record,
-                       on_damage);
+  auto files = ListWals(file_system, directory);
+  if (!files.ok()) return files.status();
+  for (const WalFile& file : *files) {
+    Status s =
+        ReadWal(file_system, file.path, file.log_number, on_record, on_damage);
     // The process that writes has removed it meanwhile.
     if (s.IsPathNotFound()) continue;
     if (!s.ok()) return s;

@@ -39,6 +39,17 @@ struct ColumnFamilyInfo {
 StatusOr<std::vector<ColumnFamilyInfo>> ReadColumnFamilyInfo(
     FileSystem* file_system, const std::string& directory);
 
+// A WAL of a database.
+struct WalFile {
+  std::string path;
+  uint64_t log_number = 0;
+  uint64_t bytes = 0;  // With what is allocated ahead.
+};
+
+// The WALs in `directory`, oldest first.
+StatusOr<std::vector<WalFile>> ListWals(FileSystem* file_system,
+                                        const std::string& directory);
+
 // One record of a WAL.
 struct WalRecord {
   std::string path;

@@ -53,7 +53,8 @@ void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
         return file.number == 0 ||
                IsAmongNewest(info_logs, file.number, kOldInfoLogsKept);
       case FileType::kTemporary:
-        return false;
+        // Another thread may be about to rename it.
+        return needed.tables == nullptr;
       case FileType::kTable:
         return needed.tables == nullptr || needed.tables->contains(file.number);
       case FileType::kBlob:

@@ -1,5 +1,6 @@
 #include "src/db/options_check.h"
 
+#include <cmath>
 #include <string>
 #include <type_traits>
 
@@ -108,9 +109,44 @@ Status CheckLevels(const ColumnFamilyOptions& options) {
     s = CheckRange("max_bytes_for_level_base", options.max_bytes_for_level_base,
                    4 << 10, uint64_t{1} << 50);
   }
-  if (s.ok() && !(options.max_bytes_for_level_multiplier > 1)) {
+  if (s.ok() && !(options.max_bytes_for_level_multiplier > 1 &&
+                  std::isfinite(options.max_bytes_for_level_multiplier))) {
     s = Status::InvalidArgument("option max_bytes_for_level_multiplier",
-                                "it must be more than 1");
+                                "it must be more than 1, and finite");
+  }
+  return s;
+}
+
+Status CheckCompactions(const ColumnFamilyOptions& options) {
+  if (options.max_compaction_bytes != 0) {
+    Status s = CheckRange("max_compaction_bytes", options.max_compaction_bytes,
+                          4 << 10, UINT64_MAX);
+    if (!s.ok()) return s;
+  }
+  uint64_t soft = options.soft_pending_compaction_bytes_limit;
+  uint64_t hard = options.hard_pending_compaction_bytes_limit;
+  if (hard != 0 && soft > hard) {
+    return Status::InvalidArgument(
+        "option soft_pending_compaction_bytes_limit is " + std::to_string(soft),
+        "it must not be above hard_pending_compaction_bytes_limit, which is " +
+            std::to_string(hard));
+  }
+  return Status::OK();
+}
+
+Status CheckCompressionLevel(const ColumnFamilyOptions& options) {
+  const int level = options.compression_opts.level;
+  if (level == CompressionOptions::kDefaultCompressionLevel) {
+    return Status::OK();
+  }
+  Status s;
+  for (CompressionType type :
+       {options.compression, options.bottommost_compression}) {
+    int max = CompressionLevelMax(type);
+    if (s.ok() && max != 0) {
+      s = CheckRange("compression_opts.level", level, 1,
+                     static_cast<uint64_t>(max));
+    }
   }
   return s;
 }
@@ -132,7 +168,9 @@ Status CheckOptions(const ColumnFamilyOptions& options) {
                          options.bottommost_compression);
   }
   if (s.ok()) s = CheckTable(options.table_factory->options());
+  if (s.ok()) s = CheckCompressionLevel(options);
   if (s.ok()) s = CheckLevels(options);
+  if (s.ok()) s = CheckCompactions(options);
   return s;
 }
 

@@ -62,18 +62,53 @@ Number OfAll(const Subject& subject) {
 
 // --- Tables ----------------------------------------------------------------
 
-// A deletion is an entry and takes another one away.
-Number EstimatedKeys(const Subject& subject) {
-  uint64_t entries = *OfAll<Entries>(subject);
-  uint64_t deletions = *OfAll<Deletions>(subject);
+// What tables say about themselves, in sum.
+struct TableCounts {
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  uint64_t deletions = 0;
+
+  void Add(const LiveTable& file, const LiveTable::Open& table) {
+    bytes += file.size();
+    entries += table->properties().num_entries;
+    deletions += table->properties().num_deletions;
+  }
+};
+
+// Of the tables that are open, or of one if none is: with a limit on open
+// tables, opening all of them for a number that is watched would cost reads
+// and push those out that are in use.
+StatusOr<TableCounts> CountOpenTables(const Version& version) {
+  TableCounts counts;
+  const LiveTable* any = nullptr;
   for (int level = 0; level < kLevels; ++level) {
-    for (const auto& file : subject.version().files(level)) {
-      auto table = file->Get();
-      if (!table.ok()) return std::nullopt;
-      entries += (*table)->properties().num_entries;
-      deletions += (*table)->properties().num_deletions;
+    for (const auto& file : version.files(level)) {
+      LiveTable::Open table = file->FindOpen();
+      if (table.reader != nullptr) counts.Add(*file, table);
+      any = file.get();
     }
   }
+  if (any == nullptr || counts.bytes > 0) return counts;
+  auto table = any->Get();
+  if (!table.ok()) return table.status();
+  counts.Add(*any, *table);
+  return counts;
+}
+
+// A deletion is an entry and takes another one away. Tables that are not open
+// are taken to be like the others.
+Number EstimatedKeys(const Subject& subject) {
+  auto counts = CountOpenTables(subject.version());
+  if (!counts.ok()) return std::nullopt;
+  const uint64_t bytes = subject.version().TotalBytes();
+  auto in_all = [&](uint64_t counted) {
+    if (counts->bytes == bytes || counts->bytes == 0) return counted;
+    return static_cast<uint64_t>(static_cast<double>(counted) *
+                                 static_cast<double>(bytes) /
+                                 static_cast<double>(counts->bytes));
+  };
+  uint64_t entries = *OfAll<Entries>(subject) + in_all(counts->entries);
+  uint64_t deletions = *OfAll<Deletions>(subject) + in_all(counts->deletions);
   return entries > 2 * deletions ? entries - 2 * deletions : 0;
 }
 
@@ -153,6 +188,15 @@ constexpr NumberProperty kNumbers[] = {
      [](const Subject& subject) {
        return Number(
            subject.family.tables().live_bytes->load(std::memory_order_relaxed));
+     }},
+    {"rocksdb.num-live-versions",
+     [](const Subject& subject) {
+       return Number(subject.family.tables().live_versions->load(
+           std::memory_order_relaxed));
+     }},
+    {"rocksdb.current-super-version-number",
+     [](const Subject& subject) {
+       return Number(subject.family.super_version_number());
      }},
     {"rocksdb.block-cache-capacity", OfBlockCache<&Cache::GetCapacity>},
     {"rocksdb.block-cache-usage", OfBlockCache<&Cache::GetUsage>},
@@ -240,6 +284,37 @@ std::string StallText(const Metrics& metrics) {
   return text;
 }
 
+// Where RocksDB has "with ongoing compaction" and an interval as well, which
+// are not counted here.
+std::string WriteStallText(const Metrics& metrics, const std::string& family) {
+  struct Counts {
+    uint64_t delays = 0;
+    uint64_t stops = 0;
+  };
+  Counts memtables;
+  Counts level0;
+  Counts pending;
+  Counts total;
+  for (const StallMetrics& stall : metrics.stalls_by_cause) {
+    if (stall.cause == StallCause::kLocked || stall.family != family) continue;
+    Counts* of_cause = stall.cause == StallCause::kMemtables ? &memtables
+                       : stall.cause == StallCause::kLevel0  ? &level0
+                                                             : &pending;
+    for (Counts* counts : {of_cause, &total}) {
+      counts->delays += stall.delays;
+      counts->stops += stall.stops;
+    }
+  }
+  auto part = [](const std::string& name, const Counts& counts) {
+    return name + "-delays: " + std::to_string(counts.delays) + ", " + name +
+           "-stops: " + std::to_string(counts.stops);
+  };
+  return "Write Stall (count): " + part("l0-file-count-limit", level0) + ", " +
+         part("memtable-limit", memtables) + ", " +
+         part("pending-compaction-bytes", pending) + ", " +
+         part("total", total) + "\n";
+}
+
 }  // namespace
 
 // Those that are the same for every column family.
@@ -249,6 +324,11 @@ std::optional<uint64_t> DBImpl::IntPropertyOfDb(std::string_view name) const {
   if (name == "rocksdb.min-log-number-to-keep") {
     return versions_->FirstLiveLog();
   }
+  if (name == "rocksdb.obsolete-sst-files-size") {
+    return tables_.unused->bytes();
+  }
+  // Nothing turns them off.
+  if (name == "rocksdb.is-file-deletions-enabled") return 1;
   if (name == "rocksdb.is-write-stopped") {
     return write_path_ != nullptr && write_path_->is_stopped() ? 1 : 0;
   }
@@ -281,6 +361,9 @@ std::optional<std::string> DBImpl::TextProperty(const ColumnFamily& family,
                                                 std::string_view name) const {
   auto version = family.PinSuperVersion()->version;
   if (name == "rocksdb.stats") return StatsText();
+  if (name == "rocksdb.cf-write-stall-stats") {
+    return WriteStallText(GetMetrics(), family.name());
+  }
   if (name == "rocksdb.levelstats") return LevelSizesText(*version);
   if (name == "rocksdb.sstables") return FilesText(*version);
   if (name == "rocksdb.cfstats" ||

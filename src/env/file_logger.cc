@@ -32,7 +32,8 @@ void FileLogger::Logv(const char* format, va_list arguments) {
   line += '\n';
 
   MutexLock lock(&mutex_);
-  if (has_failed_) return;
+  // Part of the last line may be there.
+  if (has_failed_) line.insert(0, 1, '\n');
   has_failed_ = !file_->Append(Slice(line)).ok();
 }
 

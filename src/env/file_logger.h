@@ -12,7 +12,8 @@
 namespace paceline {
 
 // Writes "YYYY/MM/DD-hh:mm:ss.micros (UTC) message" lines. A failure to write
-// one is ignored: the log must not get in the way of the data. Thread-safe.
+// one is ignored: the log must not get in the way of the data, and a disk that
+// is full has room again some time. Thread-safe.
 class FileLogger final : public Logger {
  public:
   FileLogger(std::unique_ptr<WritableFile> file, Clock* clock);
@@ -24,7 +25,7 @@ class FileLogger final : public Logger {
   Clock* const clock_;
   Mutex mutex_;
   const std::unique_ptr<WritableFile> file_ PT_GUARDED_BY(mutex_);
-  bool has_failed_ GUARDED_BY(mutex_) = false;
+  bool has_failed_ GUARDED_BY(mutex_) = false;  // At the last line.
 };
 
 // One message; nothing if `logger` is null.

@@ -114,6 +114,13 @@ bool BatchReader::ReadUpdate(ValueType type, bool has_family,
   if (HasValue(type) && !GetLengthPrefixed(&rest_, &entry->value)) {
     return Malformed("value");
   }
+  if (entry->key.size() + entry->value.size() > kEntryBytesMax) {
+    // Not damage, which recovery may pass over.
+    status_ = Status::NotSupported(
+        "write batch has an entry that is too large for a table",
+        std::to_string(entry->key.size() + entry->value.size()) + " bytes");
+    return false;
+  }
   ++updates_seen_;
   return true;
 }

@@ -72,7 +72,7 @@ class BatchReader {
   // False at the end of the batch and on an error; status() tells which.
   // Corruption: malformed, with the offset in the batch. NotSupported: an
   // entry of a kind that Paceline does not have (transactions, blob indexes,
-  // entities, timed puts).
+  // entities, timed puts), or one beyond kEntryBytesMax.
   [[nodiscard]] bool Next(BatchEntry* entry);
 
   // The sequence number that the entry last returned takes, if it is an

@@ -1,10 +1,14 @@
 #include "src/format/batch_reader.h"
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "paceline/write_batch.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -279,6 +283,56 @@ TEST(BatchReaderTest, GarbageIsABatchOrAnErrorAndNothingElse) {
     const Status status = ValidateBatch(garbage);
     EXPECT_TRUE(status.ok() || status.IsCorruption() ||
                 status.IsNotSupported());
+  }
+}
+
+// --- Size. -----------------------------------------------------------------
+
+// Zeros that take no memory while nobody touches them.
+class Zeros {
+ public:
+  explicit Zeros(size_t size)
+      : size_(size),
+        data_(static_cast<char*>(
+            ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+    EXPECT_NE(static_cast<void*>(data_), MAP_FAILED);
+  }
+  ~Zeros() { ::munmap(data_, size_); }
+  Zeros(const Zeros&) = delete;
+  Zeros& operator=(const Zeros&) = delete;
+
+  [[nodiscard]] char* data() const { return data_; }
+
+ private:
+  const size_t size_;
+  char* const data_;
+};
+
+TEST(BatchReaderTest, AnEntryThatNoTableCanHoldIsRefusedBeforeItIsWritten) {
+  const Zeros zeros(kEntryBytesMax);
+  const Slice value(zeros.data(), kEntryBytesMax);
+  WriteBatch batch;
+  EXPECT_TRUE(batch.Put("k", value).IsInvalidArgument());
+  EXPECT_TRUE(batch.Merge("k", value).IsInvalidArgument());
+  EXPECT_TRUE(batch.DeleteRange("k", value).IsInvalidArgument());
+  EXPECT_EQ(batch.Count(), 0u);
+}
+
+TEST(BatchReaderTest, AnEntryThatNoTableCanHoldIsNotTakenForDamage) {
+  std::string head(kBatchHeaderBytes, '\0');
+  head[8] = 1;  // The count.
+  head += static_cast<char>(BatchTag::kValue);
+  PutLengthPrefixed(&head, "k");
+  for (const uint64_t bytes : {kEntryBytesMax - 1, kEntryBytesMax}) {
+    std::string start = head;
+    PutVarint32(&start, static_cast<uint32_t>(bytes));
+    const Zeros zeros(start.size() + bytes);
+    start.copy(zeros.data(), start.size());
+    const Status status =
+        ValidateBatch(Slice(zeros.data(), start.size() + bytes));
+    EXPECT_EQ(status.ok(), bytes < kEntryBytesMax) << status.ToString();
+    EXPECT_EQ(status.IsNotSupported(), bytes == kEntryBytesMax);
   }
 }
 

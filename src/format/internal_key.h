@@ -36,6 +36,11 @@ enum class ValueType : uint8_t {
 
 inline constexpr size_t kTagBytes = 8;
 
+// What a key and its value may have together: a block of a table, which is
+// addressed with 32 bits and may have other entries before a large one, has
+// room for them.
+inline constexpr uint64_t kEntryBytesMax = uint64_t{15} << 28;
+
 [[nodiscard]] constexpr uint64_t PackTag(SequenceNumber sequence,
                                          ValueType type) {
   return sequence << 8 | static_cast<uint64_t>(type);

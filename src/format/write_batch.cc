@@ -16,8 +16,8 @@ namespace paceline {
 
 namespace {
 
-// Keys and values have 32-bit lengths in RocksDB.
-constexpr uint64_t kStringBytesMax = std::numeric_limits<uint32_t>::max();
+// Strings have 32-bit lengths in RocksDB.
+constexpr uint64_t kLogDataBytesMax = std::numeric_limits<uint32_t>::max();
 constexpr uint32_t kCountMax = std::numeric_limits<uint32_t>::max();
 
 uint32_t FamilyId(const ColumnFamilyHandle* family) {
@@ -33,12 +33,6 @@ void PutTag(std::string* to, uint32_t family_id, BatchTag default_tag,
             BatchTag family_tag) {
   to->push_back(static_cast<char>(family_id == 0 ? default_tag : family_tag));
   if (family_id != 0) PutVarint32(to, family_id);
-}
-
-Status CheckStringSize(const Slice& bytes, const char* what) {
-  if (bytes.size() < kStringBytesMax) return Status::OK();
-  return Status::InvalidArgument(
-      what, std::to_string(bytes.size()) + " bytes, the limit is 4 GiB");
 }
 
 uint64_t PrefixedLength(const Slice& bytes) {
@@ -87,14 +81,16 @@ Status WriteBatch::AddUpdate(const UpdateTags& tags,
                              const ColumnFamilyHandle* family, const Slice& key,
                              const Slice* value) {
   uint32_t family_id = FamilyId(family);
-  Status s = CheckStringSize(key, "key is too large");
-  if (s.ok() && value != nullptr) {
-    s = CheckStringSize(*value, "value is too large");
+  uint64_t entry_bytes = key.size() + (value == nullptr ? 0 : value->size());
+  if (entry_bytes > kEntryBytesMax) {
+    return Status::InvalidArgument("entry is too large",
+                                   std::to_string(entry_bytes) +
+                                       " bytes, the limit is " +
+                                       std::to_string(kEntryBytesMax));
   }
-  if (!s.ok()) return s;
   uint64_t bytes = TagLength(family_id) + PrefixedLength(key) +
                    (value == nullptr ? 0 : PrefixedLength(*value));
-  s = AddEntry(bytes, /*counted=*/true, [&](std::string* rep) {
+  Status s = AddEntry(bytes, /*counted=*/true, [&](std::string* rep) {
     PutTag(rep, family_id, static_cast<BatchTag>(tags.default_tag),
            static_cast<BatchTag>(tags.family_tag));
     PutLengthPrefixed(rep, key);
@@ -140,8 +136,11 @@ Status WriteBatch::Merge(ColumnFamilyHandle* family, const Slice& key,
 }
 
 Status WriteBatch::PutLogData(const Slice& blob) {
-  Status s = CheckStringSize(blob, "log data is too large");
-  if (!s.ok()) return s;
+  if (blob.size() >= kLogDataBytesMax) {
+    return Status::InvalidArgument(
+        "log data is too large",
+        std::to_string(blob.size()) + " bytes, the limit is 4 GiB");
+  }
   return AddEntry(1 + PrefixedLength(blob), /*counted=*/false,
                   [&](std::string* rep) {
                     rep->push_back(static_cast<char>(BatchTag::kLogData));

@@ -93,6 +93,12 @@ Status Uncompress(uint8_t type, const CompressionDictionary* dictionary,
                   const Slice& stored, uint64_t size_max, BlockBuffer* output);
 
 // No block is larger once uncompressed.
+// The largest level of a codec that has levels, which begin at 1; 0 for others.
+constexpr int CompressionLevelMax(CompressionType type) {
+  if (type == kZSTD) return 22;
+  return type == kLZ4HCCompression ? 12 : 0;
+}
+
 inline constexpr uint64_t kMaxBlockBytes = (uint64_t{1} << 32) - 1;
 
 }  // namespace paceline

@@ -20,8 +20,7 @@ namespace {
 // Large enough for a write to cost little beside its bytes, and small enough
 // for the rate limiter to let others through in between.
 constexpr size_t kWriteBufferBytes = size_t{1} << 20;
-// A block, which may have other entries before a large one, has room for it.
-constexpr uint64_t kEntryBytesMax = kMaxBlockBytes - (uint64_t{256} << 20);
+static_assert(kEntryBytesMax + (uint64_t{255} << 20) <= kMaxBlockBytes);
 // About what properties, metaindex and footer take.
 constexpr uint64_t kTailBytes = 1200;
 // What an index entry takes beside its separator: lengths, tag, handle, and
@@ -132,7 +131,7 @@ class TableBuilder::Impl {
   Status Add(const Slice& key, const Slice& value) {
     if (!status_.ok()) return status_;
     PL_CHECK(!is_finished_ && key.size() >= kTagBytes);
-    if (uint64_t{key.size()} + value.size() > kEntryBytesMax) {
+    if (ExtractUserKey(key).size() + value.size() > kEntryBytesMax) {
       return Fail(Status::NotSupported(
           path_, "an entry of " + std::to_string(key.size() + value.size()) +
                      " bytes is too large for a table"));

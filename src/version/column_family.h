@@ -44,6 +44,11 @@ class ColumnFamily {
     return tables_->comparator;
   }
 
+  // Grows with each Install().
+  [[nodiscard]] uint64_t super_version_number() const {
+    return super_version_number_.load(std::memory_order_relaxed);
+  }
+
   [[nodiscard]] bool is_dropped() const {
     return is_dropped_.load(std::memory_order_acquire);
   }

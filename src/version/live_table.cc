@@ -9,15 +9,22 @@ void UnusedTables::SetListener(std::function<void()> on_added) {
   on_added_ = std::move(on_added);
 }
 
-void UnusedTables::Add(uint64_t number) {
+void UnusedTables::Add(uint64_t number, uint64_t bytes) {
   MutexLock lock(&mutex_);
   numbers_.push_back(number);
+  bytes_ += bytes;
   if (on_added_) on_added_();
 }
 
 std::vector<uint64_t> UnusedTables::Take() {
   MutexLock lock(&mutex_);
+  bytes_ = 0;
   return std::exchange(numbers_, {});
+}
+
+uint64_t UnusedTables::bytes() const {
+  MutexLock lock(&mutex_);
+  return bytes_;
 }
 
 LiveTable::LiveTable(std::shared_ptr<const FileMetaData> metadata,
@@ -36,15 +43,20 @@ LiveTable::~LiveTable() {
   if (cache_file_id_ != 0) context_->block_cache->EraseFile(cache_file_id_);
   if (!is_obsolete_.load(std::memory_order_relaxed)) return;
   context_->tables->Evict(number());
-  context_->unused->Add(number());
+  context_->unused->Add(number(), size());
+}
+
+LiveTable::Open LiveTable::FindOpen() const {
+  const TableReader* reader = kept_.load(std::memory_order_acquire);
+  if (reader != nullptr) return Open{reader, nullptr};
+  if (!context_->tables->is_bounded()) return {};
+  auto found = context_->tables->FindOpen(number());
+  return Open{found.get(), found};
 }
 
 size_t LiveTable::ReaderMemory() const {
-  const TableReader* reader = kept_.load(std::memory_order_acquire);
-  if (reader != nullptr) return reader->MemoryUsage();
-  if (!context_->tables->is_bounded()) return 0;
-  auto found = context_->tables->FindOpen(number());
-  return found == nullptr ? 0 : found->MemoryUsage();
+  Open open = FindOpen();
+  return open.reader == nullptr ? 0 : open->MemoryUsage();
 }
 
 StatusOr<LiveTable::Open> LiveTable::OpenTable() const {

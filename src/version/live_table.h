@@ -25,14 +25,17 @@ class UnusedTables {
   // `on_added` is called when there is something to take, under the lock and
   // perhaps those of others: it must only hand the work on. Null ends that.
   void SetListener(std::function<void()> on_added) EXCLUDES(mutex_);
-  void Add(uint64_t number) EXCLUDES(mutex_);
+  void Add(uint64_t number, uint64_t bytes = 0) EXCLUDES(mutex_);
   // Hands over all numbers.
   [[nodiscard]] std::vector<uint64_t> Take() EXCLUDES(mutex_);
+  // What the tables that nobody has taken yet have, as far as Add() was told.
+  [[nodiscard]] uint64_t bytes() const EXCLUDES(mutex_);
 
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::function<void()> on_added_ GUARDED_BY(mutex_);
   std::vector<uint64_t> numbers_ GUARDED_BY(mutex_);
+  uint64_t bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 // How the tables of one column family are opened. Constant after construction,
@@ -45,6 +48,9 @@ struct TableContext {
   std::shared_ptr<UnusedTables> unused;
   // Of all LiveTables there are. Relaxed: a statistic.
   std::shared_ptr<Atomic<uint64_t>> live_bytes =
+      std::make_shared<Atomic<uint64_t>>(0);
+  // The Versions there are. Relaxed: a statistic.
+  std::shared_ptr<Atomic<uint64_t>> live_versions =
       std::make_shared<Atomic<uint64_t>>(0);
 
   // `cache_file_id` as in TableReaderOptions.
@@ -91,6 +97,9 @@ class LiveTable {
     if (reader != nullptr) return Open{reader, nullptr};
     return OpenTable();
   }
+
+  // The table if it is open; with a null reader if it is not.
+  [[nodiscard]] Open FindOpen() const;
 
   // What the table takes in memory besides cached blocks; 0 if it is not open.
   // Bytes.

@@ -209,20 +209,45 @@ StatusOr<uint64_t> ReadCurrent(FileSystem* file_system,
   return parsed->number;
 }
 
+namespace {
+
+struct OpenManifest {
+  uint64_t number = 0;
+  std::unique_ptr<SequentialFile> file;
+};
+
+// A process that writes may begin another MANIFEST, and remove the one that
+// CURRENT named, before that is opened.
+StatusOr<OpenManifest> OpenCurrentManifest(FileSystem* file_system,
+                                           const std::string& directory) {
+  StatusOr<uint64_t> number = ReadCurrent(file_system, directory);
+  while (true) {
+    if (!number.ok()) return number.status();
+    std::string path = ManifestFileName(directory, *number);
+    auto file = file_system->NewSequentialFile(path);
+    if (file.ok()) return OpenManifest{*number, *std::move(file)};
+    if (!file.status().IsPathNotFound()) return file.status();
+    const uint64_t missing = *number;
+    number = ReadCurrent(file_system, directory);
+    if (number.ok() && *number == missing) {
+      return Status::Corruption(
+          CurrentFileName(directory) + " names a MANIFEST that is missing",
+          path);
+    }
+  }
+}
+
+}  // namespace
+
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
                                           const std::string& directory) {
-  StatusOr<uint64_t> number = ReadCurrent(file_system, directory);
-  if (!number.ok()) return number.status();
-  std::string path = ManifestFileName(directory, *number);
-  auto file = file_system->NewSequentialFile(path);
-  if (!file.ok()) {
-    if (!file.status().IsPathNotFound()) return file.status();
-    return Status::Corruption(
-        CurrentFileName(directory) + " names a MANIFEST that is missing", path);
-  }
-  LogReader reader({.file = *std::move(file), .path = path, .log_number = 0},
-                   WALRecoveryMode::kTolerateCorruptedTailRecords);
-  ReadManifestResult result{ManifestState::Empty(), *number};
+  auto manifest = OpenCurrentManifest(file_system, directory);
+  if (!manifest.ok()) return manifest.status();
+  std::string path = ManifestFileName(directory, manifest->number);
+  LogReader reader(
+      {.file = std::move(manifest->file), .path = path, .log_number = 0},
+      WALRecoveryMode::kTolerateCorruptedTailRecords);
+  ReadManifestResult result{ManifestState::Empty(), manifest->number};
   EditApplier applier(&result.state);
   Slice record;
   LogReader::Result read;

@@ -24,7 +24,14 @@ namespace paceline {
 class Version {
  public:
   explicit Version(std::shared_ptr<const TableContext> context)
-      : context_(std::move(context)) {}
+      : context_(std::move(context)) {
+    context_->live_versions->fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Version() {
+    context_->live_versions->fetch_sub(1, std::memory_order_relaxed);
+  }
+  Version(const Version&) = delete;
+  Version& operator=(const Version&) = delete;
 
   // What the MANIFEST says about the family. Files that `previous` has too are
   // shared with it. Corruption if the files of a level overlap.

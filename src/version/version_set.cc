@@ -45,7 +45,15 @@ Status VersionSet::BeginManifestLocked() {
   Status s = AppendEdits(manifest.get(), snapshot.ToEdits());
   // CURRENT must not name a file that a power cut can still take away.
   if (s.ok()) s = file_system_->SyncDirectory(directory_);
-  if (s.ok()) s = SetCurrent(file_system_, directory_, number);
+  if (!s.ok()) {
+    manifest.reset();
+    // One that stays is removed by the next open.
+    Status ignored = file_system_->RemoveFile(path);
+    static_cast<void>(ignored);
+    return s;
+  }
+  // From here on CURRENT may name it, whatever the answer is.
+  s = SetCurrent(file_system_, directory_, number);
   if (!s.ok()) return s;
   manifest_ = std::move(manifest);
   manifest_first_bytes_ = manifest_->size();

@@ -7,6 +7,7 @@ PACELINE_SEED=n repeats a random test.
 """
 
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -572,13 +573,18 @@ class FilesTest(CliTest):
         path = os.path.join(self.db, last["file"])
         with open(path, "r+b") as file:
             file.truncate(last["offset"] + 8)
-        damaged = self.ok("dump-wal", self.db, "--json").splitlines()
+        result = self.run_program("dump-wal", self.db, "--json")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"1 damaged place in ", result.stderr)
+        damaged = result.stdout.splitlines()
         self.assertEqual(len(damaged), 3)
         damage = json.loads(damaged[-1])
         self.assertEqual(damage["file"], last["file"])
         self.assertEqual(damage["offset"], last["offset"])
         self.assertTrue(damage["damage"])
-        self.assertIn(b"damage: ", self.ok("dump-wal", self.db))
+        result = self.run_program("dump-wal", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"damage: ", result.stdout)
 
     def test_stats_count(self):
         self.load(b"a\t1\nb\t2\n")
@@ -595,6 +601,40 @@ class FilesTest(CliTest):
             stats["wal_files"],
             [{"file": os.path.basename(path), "bytes": os.path.getsize(path)}
              for path in self.wal_files()])
+
+    def test_stats_show_what_held_writers_back(self):
+        self.load(b"a\t1\n")
+        self.assertIn(b"writers never had to wait", self.ok("stats", self.db))
+        log = os.path.join(self.db, "LOG")
+        with open(log) as file:
+            self.assertIn(" totals since the open: flushed=", file.read())
+        with open(log, "w") as file:
+            file.write(
+                "2026/01/01-00:00:00.000000 opening db\n"
+                "2026/01/01-00:10:00.000000 totals since the open: "
+                "flushed=100 compacted=250\n"
+                "2026/01/01-00:10:00.000000 stalls since the open: "
+                "cause=level0 delays=12 delay_micros=34000 stops=5 "
+                "stop_micros=6000000 family=default\n")
+        totals = json.loads(self.ok("stats", self.db, "--json"))["totals"]
+        self.assertEqual(totals["since"], "2026/01/01-00:00:00.000000")
+        self.assertEqual(totals["until"], "2026/01/01-00:10:00.000000")
+        self.assertEqual(totals["write_amplification"], 3.5)
+        self.assertEqual(totals["stalls"], [
+            {"cause": "level0", "column_family": "default", "delays": 12,
+             "delay_micros": 34000, "stops": 5, "stop_micros": 6000000}])
+        text = self.ok("stats", self.db)
+        self.assertIn(b"  measured write amplification 3.5: 100 B flushed, "
+                      b"250 B by compactions\n", text)
+        self.assertRegex(text, rb"\nfrom 2026/01/01-00:00:00.000000 to 2026")
+        self.assertRegex(
+            text, rb"\n  level0 +default +12 +34\S* ms +5 +6\S* s\n")
+        os.remove(log)
+        for path in glob.glob(log + ".old.*"):
+            os.remove(path)
+        self.assertIsNone(json.loads(self.ok("stats", self.db, "--json"))
+                          ["totals"])
+        self.assertIn(b"not known: none in LOG", self.ok("stats", self.db))
 
     def test_destroy_removes_the_database_and_nothing_else(self):
         self.load(b"a\t1\n")
@@ -744,20 +784,54 @@ class TreeTest(CliTest):
         result = self.run_program("verify", self.db)
         self.assertEqual(result.returncode, FAILED)
         self.assertIn(manifest.encode(), result.stdout)
-        self.assertIn(b"damage: ", self.ok("dump-manifest", self.db))
+        result = self.run_program("dump-manifest", self.db)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn(b"damage: ", result.stdout)
 
-    def test_verify_shows_how_far_it_is_at_a_terminal(self):
+    def test_verify_finds_a_torn_end_of_the_manifest(self):
         self.make_levels()
-        self.assertEqual(self.run_program("verify", self.db).stderr, b"")
+        with open(os.path.join(self.db, "CURRENT")) as file:
+            manifest = os.path.join(self.db, file.read().strip())
+        os.truncate(manifest, os.path.getsize(manifest) - 3)
+        for command in ("verify", "dump-manifest"):
+            result = self.run_program(command, self.db)
+            self.assertEqual(result.returncode, FAILED)
+            self.assertEqual(result.stdout.count(b"damage: "), 1)
+            self.assertIn(os.path.basename(manifest).encode(), result.stdout)
+
+    def test_verify_shows_how_many_bytes_of_wals_there_are(self):
+        self.load(b"a\t1\n")
+        self.assertEqual(self.table_files(), [])
+        self.assertRegex(self.at_terminal("verify", self.db),
+                         rb" of [1-9][0-9]* B ")
+
+    def at_terminal(self, *arguments):
+        """What the program shows on a standard error that is a terminal."""
+        self.assertEqual(self.run_program(*arguments).stderr, b"")
         master, slave = pty.openpty()
         result = subprocess.run(
-            [PROGRAM, "verify", self.db], stdout=subprocess.PIPE, stderr=slave,
+            [PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=slave,
             check=False, timeout=PATIENCE, env={**os.environ, "TERM": "xterm"})
         os.close(slave)
         text = read_terminal(master)
         os.close(master)
         self.assertEqual(result.returncode, DONE)
-        self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
+        return text
+
+    def test_long_commands_show_how_far_they_are_at_a_terminal(self):
+        self.make_levels()
+        self.load(b"x\t1\n")
+        for arguments, shown in (
+                (("verify", self.db), rb"kB of [0-9.]+ kB  0 damaged"),
+                (("dump-sst", self.table_files()[0], "--entries"),
+                 rb"[0-9]+ of 100 entries"),
+                (("flush", self.db), rb" of [0-9.]+ k?B flushed"),
+                (("compact", self.db, "--force"),
+                 rb" of [0-9.]+ kB merged")):
+            with self.subTest(command=arguments[0]):
+                text = self.at_terminal(*arguments)
+                self.assertRegex(text, rb"\[[#-]{30}\] +[0-9]+%  .*" + shown)
+                self.assertTrue(text.endswith(b"\r\x1b[K"), text[-100:])
 
     def test_dump_sst_shows_footer_properties_and_entries(self):
         self.ok("put", self.db, "a", "1" * 200)
@@ -835,7 +909,12 @@ class TreeTest(CliTest):
         self.ok("compact", self.db)
         text = self.ok("stats", self.db)
         self.assertRegex(text, rb"\n  level 6 +1 file +#+ +\S+ [kM]?B\n")
-        self.assertIn(b"write amplification about 2.0", text)
+        self.assertIn(b"expected write amplification about 2.0", text)
+        totals = json.loads(self.ok("stats", self.db, "--json"))["totals"]
+        # By the process that compacted; it flushed nothing.
+        self.assertEqual(totals["flush_bytes_written"], 0)
+        self.assertLess(0, totals["compaction_bytes_written"])
+        self.assertIsNone(totals["write_amplification"])
 
 
 class GoldenTest(CliTest):

@@ -84,7 +84,7 @@ class FaultWritableFile : public WritableFile {
   }
 
   void NoteUseAfterFailure(const char* name) {
-    if (!has_failed_.load()) return;
+    if (!has_failed_.load() || path_.ends_with("/LOG")) return;
     const std::lock_guard lock(files_->mutex_);
     files_->uses_after_failure_.push_back(std::string(name) + " " + path_);
   }

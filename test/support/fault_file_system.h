@@ -64,7 +64,8 @@ class FaultFileSystem : public FileSystem {
   [[nodiscard]] uint64_t CountOf(const std::string& name,
                                  const std::string& path_end) const;
   // Files that were appended to or synced after an Append() or Sync() of them
-  // had failed, which must never happen.
+  // had failed, which must never happen but to the LOG: nothing depends on
+  // what is in it.
   [[nodiscard]] std::vector<std::string> uses_after_failure() const;
 
   // Makes the next operation `name` on a path that ends with `path_end` wait,
