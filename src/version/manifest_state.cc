@@ -40,6 +40,9 @@ class EditApplier {
     return Status::OK();
   }
 
+  // Edits of a group wait for others.
+  [[nodiscard]] bool is_in_group() const { return !group_.empty(); }
+
   Status Finish() const {
     if (!has_next_file_number_) return Missing("next file number");
     if (!has_last_sequence_) return Missing("last sequence");
@@ -220,7 +223,10 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
     return Status::Corruption(
         CurrentFileName(directory) + " names a MANIFEST that is missing", path);
   }
-  LogReader reader({.file = *std::move(file), .path = path, .log_number = 0},
+  LogReader reader({.file = *std::move(file),
+                    .path = path,
+                    .log_number = 0,
+                    .refuses_records_behind_damage = true},
                    WALRecoveryMode::kTolerateCorruptedTailRecords);
   ReadManifestResult result{ManifestState::Empty(), *number};
   EditApplier applier(&result.state);
@@ -229,6 +235,10 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   while ((read = reader.ReadRecord(&record)) == LogReader::Result::kRecord) {
     StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
     Status s = edit.ok() ? applier.Add(*std::move(edit)) : edit.status();
+    // Every edit is synced before the next one is written.
+    if (reader.follows_zero_fill()) {
+      s = Status::Corruption("records follow unwritten space");
+    }
     if (s.IsNotSupported()) return s;
     if (!s.ok()) {
       return Status::Corruption(
@@ -238,6 +248,8 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   if (read == LogReader::Result::kError) return reader.status();
   Status s = applier.Finish();
   if (!s.ok()) return Status::Corruption(path, s.message());
+  result.is_cut_short = reader.was_cut_short() || reader.follows_zero_fill() ||
+                        applier.is_in_group();
   return result;
 }
 

@@ -59,10 +59,14 @@ struct ManifestState {
 struct ReadManifestResult {
   ManifestState state;
   uint64_t manifest_number = 0;
+  // Something at its end was left out, or never reached the device: an edit
+  // that was torn, a group without its last one, unwritten space.
+  bool is_cut_short = false;
 };
 
 // PathNotFound if there is no CURRENT; Corruption, with file and offset, for
-// damage anywhere but in a torn last record; NotSupported as for
+// damage anywhere but in a torn last record, behind which there is no whole
+// one; NotSupported as for
 // VersionEdit::Decode().
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
                                           const std::string& directory);

@@ -212,6 +212,7 @@ bool LogReader::OnOtherLog() {
 }
 
 bool LogReader::OnZeroFill() {
+  if (HasRecordBehind()) return Report("records follow unwritten space");
   SkipBlock();
   follows_zero_fill_ = true;
   if (!in_fragment_) return true;
@@ -226,6 +227,7 @@ bool LogReader::OnZeroFill() {
 bool LogReader::OnEnd(bool is_torn) {
   if (!is_torn && !in_fragment_) return false;
   was_cut_short_ = true;
+  if (HasRecordBehind()) return Report("records follow a damaged one");
   if (is_skipping() || is_tolerant()) return false;
   return Report("the file ends within a record");
 }
@@ -249,5 +251,25 @@ void LogReader::DropFragment() {
 }
 
 void LogReader::SkipBlock() { rest_.clear(); }
+
+bool LogReader::HasRecordBehind() {
+  if (!source_.refuses_records_behind_damage) return false;
+  for (size_t at = 1; at + kHeaderBytes <= rest_.size(); ++at) {
+    const char* header = rest_.data() + at;
+    const size_t end = at + kHeaderBytes + DecodeFixed<uint16_t>(header + 4);
+    const auto type = static_cast<uint8_t>(header[6]);
+    // The later parts of a record may be those of the one that was torn.
+    const bool may_begin = type == log::kFull || type == log::kFirst;
+    if (!may_begin || end > rest_.size()) continue;
+    const size_t bytes = end - at - 6;  // All that has a checksum.
+    if (bytes > search_bytes_left_) return true;
+    search_bytes_left_ -= bytes;
+    if (crc32c::Unmask(DecodeFixed32(header)) ==
+        crc32c::Value(header + 6, bytes)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace paceline
