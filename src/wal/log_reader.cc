@@ -213,7 +213,12 @@ bool LogReader::OnOtherLog() {
 
 bool LogReader::OnZeroFill() {
   if (HasRecordBehind()) return Report("records follow unwritten space");
+  // A recyclable header is longer, so that more may be left of a full block
+  // than what is too short for any.
+  const bool is_padding = has_seen_recyclable_ && !is_last_block_ &&
+                          rest_.size() < kRecyclableHeaderBytes;
   SkipBlock();
+  if (is_padding && !in_fragment_) return true;
   follows_zero_fill_ = true;
   if (!in_fragment_) return true;
   was_cut_short_ = true;
