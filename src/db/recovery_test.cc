@@ -74,8 +74,9 @@ class RecoveryTest : public testing::Test {
   }
 
   void WriteWal(uint64_t number, const std::vector<std::string>& records) {
-    auto file =
-        files_->NewWritableFile(WalFileName(directory_.path(), number), {});
+    const std::string path = WalFileName(directory_.path(), number);
+    std::filesystem::remove(path);
+    auto file = files_->NewWritableFile(path, {});
     ASSERT_TRUE(file.ok()) << file.status().ToString();
     LogWriter writer(*std::move(file));
     for (const std::string& record : records) {
@@ -344,6 +345,27 @@ TEST_F(RecoveryTest, AMalformedBatchIsDamageAtItsOffset) {
     EXPECT_FALSE(ReplayGood(kSkip).is_clean);
     EXPECT_THAT(Entries(), ElementsAre("a@1", "c@3"));
   }
+}
+
+TEST_F(RecoveryTest, AnEmptyBatchAtSequenceZeroHasNoLastSequence) {
+  WriteWal(5, {Record(0, {})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_EQ(ReplayGood(mode).last_sequence, 0u);
+  }
+}
+
+// Its sequence numbers would lose their highest bits in a tag.
+TEST_F(RecoveryTest, ASequenceThatIsTooLargeIsDamage) {
+  for (SequenceNumber sequence :
+       {kMaxSequenceNumber, kMaxSequenceNumber + 1, UINT64_MAX}) {
+    WriteWal(5, {Record(1, {"a"}), Record(sequence, {"z"})});
+    EXPECT_TRUE(Replay(kTolerate).status().IsCorruption());
+    EXPECT_EQ(ReplayGood(kPointInTime).last_sequence, 1u);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+    EXPECT_EQ(ReplayGood(kSkip).last_sequence, 1u);
+  }
+  WriteWal(5, {Record(kMaxSequenceNumber - 1, {"a"})});
+  EXPECT_EQ(ReplayGood(kTolerate).last_sequence, kMaxSequenceNumber - 1);
 }
 
 TEST_F(RecoveryTest, TransactionsAreNotSupportedInAnyMode) {

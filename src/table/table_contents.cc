@@ -229,7 +229,7 @@ Status Loader::LoadGlobalSequence() {
         "that cannot have one");
   }
   const SequenceNumber listed = metadata_.largest_sequence;
-  if (stored > kMaxSequenceNumber ||
+  if (stored > kMaxSequenceNumber || listed > kMaxSequenceNumber ||
       (stored != 0 && listed != 0 && stored != listed)) {
     return table_->file.Corruption(
         properties_offset_,

@@ -107,6 +107,10 @@ class Decoder {
   bool ReadNumber(std::optional<uint64_t>* value, const char* what) {
     return ReadNumber(&value->emplace(), what);
   }
+  bool ReadSequence(SequenceNumber* value, const char* what) {
+    return ReadNumber(value, what) &&
+           (*value <= kMaxSequenceNumber || Malformed(what));
+  }
   bool ReadString(Slice* value, const char* what) {
     return GetLengthPrefixed(&input_, value) || Malformed(what);
   }
@@ -149,7 +153,7 @@ bool Decoder::ReadField(uint32_t tag) {
     case kNextFileNumber:
       return ReadNumber(&edit_.next_file_number, "next file number");
     case kLastSequence:
-      return ReadNumber(&edit_.last_sequence, "last sequence");
+      return ReadSequence(&edit_.last_sequence.emplace(), "last sequence");
     case kPreviousLogNumber:
       return ReadNumber(&ignored, "previous log number");
     case kMinLogNumberToKeep:
@@ -239,9 +243,12 @@ bool Decoder::ReadNewFile(uint32_t tag) {
   // The oldest form does not say; nothing newer can be in it.
   file.largest_sequence = kMaxSequenceNumber;
   if (tag != kNewFile &&
-      (!ReadNumber(&file.smallest_sequence, "smallest sequence") ||
-       !ReadNumber(&file.largest_sequence, "largest sequence"))) {
+      (!ReadSequence(&file.smallest_sequence, "smallest sequence") ||
+       !ReadSequence(&file.largest_sequence, "largest sequence"))) {
     return false;
+  }
+  if (file.smallest_sequence > file.largest_sequence) {
+    return Malformed("sequence numbers of a file");
   }
   if (tag == kNewFile4 && !ReadNewFileFields(&file)) return false;
   edit_.added_files.push_back(std::move(added));

@@ -255,8 +255,9 @@ VersionEdit::AddedFile RandomFile(TestRandom* random) {
   added.file.size = number();
   added.file.smallest = key();
   added.file.largest = key();
-  added.file.smallest_sequence = number();
-  added.file.largest_sequence = number();
+  const SequenceNumber sequence = number() & kMaxSequenceNumber;
+  added.file.smallest_sequence = random->Below(sequence + 1);
+  added.file.largest_sequence = sequence;
   added.file.oldest_ancestor_time = number();
   added.file.file_creation_time = number();
   added.file.epoch_number = random->OneIn(2) ? 0 : number();
@@ -275,7 +276,7 @@ TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
     if (random.OneIn(2)) edit.comparator_name = random.Bytes(random.Below(99));
     if (random.OneIn(2)) edit.log_number = number();
     if (random.OneIn(2)) edit.next_file_number = number();
-    if (random.OneIn(2)) edit.last_sequence = number();
+    if (random.OneIn(2)) edit.last_sequence = number() & kMaxSequenceNumber;
     if (random.OneIn(2)) edit.max_family_id = static_cast<uint32_t>(number());
     if (random.OneIn(2)) edit.min_log_number_to_keep = number();
     if (random.OneIn(2)) edit.database_id = random.Bytes(random.Below(50));
@@ -498,6 +499,21 @@ TEST(VersionEditTest, NumbersThatAreTooLargeAreCorruption) {
                 Status::kCorruption, "log number");
   ExpectRefused(Bytes().Number(uint64_t{1} << 33).String(""),
                 Status::kCorruption, "tag");
+}
+
+TEST(VersionEditTest, SequenceNumbersThatFitNoTagAreCorruption) {
+  const uint64_t too_large = kMaxSequenceNumber + 1;
+  ExpectRefused(Bytes().Number(4).Number(too_large), Status::kCorruption,
+                "last sequence");
+  const auto file = [](uint64_t smallest, uint64_t largest) {
+    Bytes edit;
+    edit.Number(100).Number(0).Number(1).Number(9).String("s12345678");
+    return edit.String("s12345678").Number(smallest).Number(largest);
+  };
+  ExpectRefused(file(1, too_large), Status::kCorruption, "largest sequence");
+  ExpectRefused(file(too_large, 1), Status::kCorruption, "smallest sequence");
+  ExpectRefused(file(2, 1), Status::kCorruption, "sequence numbers of a file");
+  EXPECT_EQ(Decoded(file(1, too_large - 1)).added_files.size(), 1u);
 }
 
 // Each field alone: cut anywhere inside, it is malformed and nothing worse.
