@@ -1,6 +1,9 @@
 #include "src/version/version_edit.h"
 
+#include <algorithm>
+
 #include "src/base/coding.h"
+#include "src/format/file_name.h"
 #include "src/format/internal_key.h"
 
 namespace paceline {
@@ -104,8 +107,12 @@ class Decoder {
   bool ReadNumber(uint64_t* value, const char* what) {
     return GetVarint64(&input_, value) || Malformed(what);
   }
-  bool ReadNumber(std::optional<uint64_t>* value, const char* what) {
-    return ReadNumber(&value->emplace(), what);
+  bool ReadFileNumber(uint64_t* value, const char* what) {
+    return ReadNumber(value, what) &&
+           (*value <= kFileNumberMax || Malformed(what));
+  }
+  bool ReadFileNumber(std::optional<uint64_t>* value, const char* what) {
+    return ReadFileNumber(&value->emplace(), what);
   }
   bool ReadSequence(SequenceNumber* value, const char* what) {
     return ReadNumber(value, what) &&
@@ -149,15 +156,15 @@ bool Decoder::ReadField(uint32_t tag) {
     case kComparator:
       return ReadString(&edit_.comparator_name, "comparator name");
     case kLogNumber:
-      return ReadNumber(&edit_.log_number, "log number");
+      return ReadFileNumber(&edit_.log_number, "log number");
     case kNextFileNumber:
-      return ReadNumber(&edit_.next_file_number, "next file number");
+      return ReadFileNumber(&edit_.next_file_number, "next file number");
     case kLastSequence:
       return ReadSequence(&edit_.last_sequence.emplace(), "last sequence");
     case kPreviousLogNumber:
       return ReadNumber(&ignored, "previous log number");
     case kMinLogNumberToKeep:
-      return ReadNumber(&edit_.min_log_number_to_keep, "min log number");
+      return ReadFileNumber(&edit_.min_log_number_to_keep, "min log number");
     case kCompactionCursor: {
       int level = 0;
       std::string cursor;
@@ -167,7 +174,7 @@ bool Decoder::ReadField(uint32_t tag) {
       VersionEdit::DeletedFile file;
       if (!ReadLevel(&file.level)) return false;
       edit_.deleted_files.push_back(file);
-      return ReadNumber(&edit_.deleted_files.back().number, "file number");
+      return ReadFileNumber(&edit_.deleted_files.back().number, "file number");
     }
     case kNewFile:
     case kNewFile2:
@@ -228,7 +235,8 @@ bool Decoder::ReadOldWalAddition() {
 bool Decoder::ReadNewFile(uint32_t tag) {
   VersionEdit::AddedFile added;
   FileMetaData& file = added.file;
-  if (!ReadLevel(&added.level) || !ReadNumber(&file.number, "file number")) {
+  if (!ReadLevel(&added.level) ||
+      !ReadFileNumber(&file.number, "file number")) {
     return false;
   }
   if (tag == kNewFile3) {
@@ -274,7 +282,8 @@ bool Decoder::ReadNewFileField(uint32_t field, Slice payload,
       file->is_marked_for_compaction = payload[0] == 1;
       return true;
     case kFieldMinLogNumberToKeep:
-      return GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace()) ||
+      return (GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace()) &&
+              *edit_.min_log_number_to_keep <= kFileNumberMax) ||
              Malformed("min log number of a file");
     case kFieldOldestBlobFile:
       return NotSupported("blob files");

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "src/base/coding.h"
+#include "src/format/file_name.h"
 #include "src/format/internal_key.h"
 #include "test/support/seed.h"
 
@@ -221,18 +222,18 @@ TEST(VersionEditTest, EveryFieldIsReadAsWritten) {
   edit.added_family = std::string("a\0b\xff", 4);
   edit.drops_family = true;
   edit.comparator_name = "";
-  edit.log_number = UINT64_MAX;
-  edit.next_file_number = UINT64_MAX - 1;
+  edit.log_number = kFileNumberMax;
+  edit.next_file_number = kFileNumberMax - 1;
   edit.last_sequence = (uint64_t{1} << 56) - 1;
   edit.max_family_id = UINT32_MAX;
   edit.min_log_number_to_keep = 128;
   edit.database_id = std::string(300, 'i');
   edit.remaining_in_group = 0;
   edit.is_closed_cleanly = true;
-  edit.deleted_files = {{0, 1}, {kLevels - 1, UINT64_MAX}};
+  edit.deleted_files = {{0, 1}, {kLevels - 1, kFileNumberMax}};
   VersionEdit::AddedFile added;
   added.level = kLevels - 1;
-  added.file.number = UINT64_MAX;
+  added.file.number = kFileNumberMax;
   added.file.size = UINT64_MAX;
   added.file.smallest = std::string(kTagBytes, '\0');
   added.file.largest = std::string(300, '\xff');
@@ -251,7 +252,7 @@ VersionEdit::AddedFile RandomFile(TestRandom* random) {
   auto key = [&] { return random->Bytes(kTagBytes + random->Below(40)); };
   VersionEdit::AddedFile added;
   added.level = static_cast<int>(random->Below(kLevels));
-  added.file.number = number();
+  added.file.number = number() & kFileNumberMax;
   added.file.size = number();
   added.file.smallest = key();
   added.file.largest = key();
@@ -274,11 +275,13 @@ TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
     edit.drops_family = random.OneIn(4);
     if (random.OneIn(2)) edit.added_family = random.Bytes(random.Below(200));
     if (random.OneIn(2)) edit.comparator_name = random.Bytes(random.Below(99));
-    if (random.OneIn(2)) edit.log_number = number();
-    if (random.OneIn(2)) edit.next_file_number = number();
+    if (random.OneIn(2)) edit.log_number = number() & kFileNumberMax;
+    if (random.OneIn(2)) edit.next_file_number = number() & kFileNumberMax;
     if (random.OneIn(2)) edit.last_sequence = number() & kMaxSequenceNumber;
     if (random.OneIn(2)) edit.max_family_id = static_cast<uint32_t>(number());
-    if (random.OneIn(2)) edit.min_log_number_to_keep = number();
+    if (random.OneIn(2)) {
+      edit.min_log_number_to_keep = number() & kFileNumberMax;
+    }
     if (random.OneIn(2)) edit.database_id = random.Bytes(random.Below(50));
     if (random.OneIn(2)) {
       edit.remaining_in_group = static_cast<uint32_t>(number());
@@ -289,7 +292,7 @@ TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
     }
     for (uint64_t left = random.Below(4); left > 0; --left) {
       edit.deleted_files.push_back(
-          {static_cast<int>(random.Below(kLevels)), number()});
+          {static_cast<int>(random.Below(kLevels)), number() & kFileNumberMax});
     }
     ExpectEqual(Decoded(Encoded(edit)), edit);
   }
@@ -514,6 +517,25 @@ TEST(VersionEditTest, SequenceNumbersThatFitNoTagAreCorruption) {
   ExpectRefused(file(too_large, 1), Status::kCorruption, "smallest sequence");
   ExpectRefused(file(2, 1), Status::kCorruption, "sequence numbers of a file");
   EXPECT_EQ(Decoded(file(1, too_large - 1)).added_files.size(), 1u);
+}
+
+// From UINT64_MAX on the numbers of new files would begin at 0 again.
+TEST(VersionEditTest, FileNumbersThatAreTooLargeAreCorruption) {
+  const uint64_t too_large = kFileNumberMax + 1;
+  for (uint64_t number : {too_large, UINT64_MAX}) {
+    for (uint64_t tag : {2, 3, 10}) {
+      ExpectRefused(Bytes().Number(tag).Number(number), Status::kCorruption,
+                    "number");
+    }
+    ExpectRefused(Bytes().Number(6).Number(0).Number(number),
+                  Status::kCorruption, "file number");
+    ExpectRefused(Bytes().NewFile4(0, number).Number(1), Status::kCorruption,
+                  "file number");
+    std::string payload;
+    PutFixed64(&payload, number);
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(3).String(payload).Number(1),
+                  Status::kCorruption, "log number");
+  }
 }
 
 // Each field alone: cut anywhere inside, it is malformed and nothing worse.
