@@ -146,6 +146,20 @@ Status ManifestState::Apply(const VersionEdit& edit) {
   return Status::OK();
 }
 
+void ManifestState::BoundSequences() {
+  for (auto& [id, family] : families) {
+    for (auto& [number, file] : family.files) {
+      // No entry has it.
+      if (file.metadata->largest_sequence != kMaxSequenceNumber) continue;
+      FileMetaData bounded = *file.metadata;
+      bounded.largest_sequence = last_sequence;
+      bounded.smallest_sequence =
+          std::min(bounded.smallest_sequence, last_sequence);
+      file.metadata = std::make_shared<const FileMetaData>(std::move(bounded));
+    }
+  }
+}
+
 uint64_t ManifestState::FirstLiveLog() const {
   uint64_t smallest = UINT64_MAX;
   for (const auto& [id, family] : families) {
@@ -248,6 +262,7 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   if (read == LogReader::Result::kError) return reader.status();
   Status s = applier.Finish();
   if (!s.ok()) return Status::Corruption(path, s.message());
+  result.state.BoundSequences();
   result.is_cut_short = reader.was_cut_short() || reader.follows_zero_fill() ||
                         applier.is_in_group();
   return result;

@@ -45,6 +45,10 @@ struct ManifestState {
   // unspecified.
   Status Apply(const VersionEdit& edit);
 
+  // To be called behind the last edit. Gives files that do not say how new
+  // their entries are (the oldest form in a MANIFEST) the last sequence number.
+  void BoundSequences();
+
   // WALs below it hold nothing that is still needed.
   [[nodiscard]] uint64_t FirstLiveLog() const;
   [[nodiscard]] std::optional<uint32_t> FamilyIdByName(

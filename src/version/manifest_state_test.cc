@@ -393,6 +393,21 @@ TEST_F(ReadManifestWithCurrentTest, EveryRecordIsApplied) {
   EXPECT_EQ(state.families.at(1).log_number, 8u);
 }
 
+// The largest one there is would be handed on to new entries.
+TEST_F(ReadManifestWithCurrentTest, AFileOfTheOldestFormHasTheLastSequence) {
+  std::string required;
+  Required().EncodeTo(&required);
+  std::string added;
+  for (uint64_t number : {7, 0, 11, 100}) PutVarint64(&added, number);
+  PutLengthPrefixed(&added, "smallest12345678");
+  PutLengthPrefixed(&added, "smallest12345679");
+  WriteManifest(std::vector<std::string>{added, required});
+  const ManifestState state = ReadGood();
+  const FileMetaData& file = *state.families.at(0).files.at(11).metadata;
+  EXPECT_EQ(file.smallest_sequence, 0u);
+  EXPECT_EQ(file.largest_sequence, 100u);
+}
+
 TEST_F(ReadManifestWithCurrentTest, EmptyRecordsAreEmptyEdits) {
   WriteManifest({VersionEdit(), Required(), VersionEdit()});
   EXPECT_EQ(ReadGood().next_file_number, 20u);

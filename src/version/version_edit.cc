@@ -248,7 +248,7 @@ bool Decoder::ReadNewFile(uint32_t tag) {
       !ReadInternalKey(&file.smallest) || !ReadInternalKey(&file.largest)) {
     return false;
   }
-  // The oldest form does not say; nothing newer can be in it.
+  // The oldest form does not say; see ManifestState::BoundSequences().
   file.largest_sequence = kMaxSequenceNumber;
   if (tag != kNewFile &&
       (!ReadSequence(&file.smallest_sequence, "smallest sequence") ||
