@@ -1,6 +1,8 @@
 #include "src/version/manifest_state.h"
 
 #include <algorithm>
+#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "src/format/file_name.h"
@@ -146,6 +148,22 @@ Status ManifestState::Apply(const VersionEdit& edit) {
   return Status::OK();
 }
 
+Status ManifestState::CheckDistinct() const {
+  std::set<std::string> names;
+  std::unordered_set<uint64_t> numbers;
+  for (const auto& [id, family] : families) {
+    if (!names.insert(family.name).second) {
+      return Contradiction("two column families have the name " + family.name);
+    }
+    for (const auto& [number, file] : family.files) {
+      if (numbers.insert(number).second) continue;
+      return Contradiction("file " + std::to_string(number) +
+                           " is in two column families");
+    }
+  }
+  return Status::OK();
+}
+
 void ManifestState::BoundSequences() {
   for (auto& [id, family] : families) {
     for (auto& [number, file] : family.files) {
@@ -261,6 +279,7 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   }
   if (read == LogReader::Result::kError) return reader.status();
   Status s = applier.Finish();
+  if (s.ok()) s = result.state.CheckDistinct();
   if (!s.ok()) return Status::Corruption(path, s.message());
   result.state.BoundSequences();
   result.is_cut_short = reader.was_cut_short() || reader.follows_zero_fill() ||

@@ -45,6 +45,9 @@ struct ManifestState {
   // unspecified.
   Status Apply(const VersionEdit& edit);
 
+  // To be called behind the last edit. Corruption if two families have the same
+  // name or a file in common.
+  [[nodiscard]] Status CheckDistinct() const;
   // To be called behind the last edit. Gives files that do not say how new
   // their entries are (the oldest form in a MANIFEST) the last sequence number.
   void BoundSequences();

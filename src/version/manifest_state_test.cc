@@ -408,6 +408,25 @@ TEST_F(ReadManifestWithCurrentTest, AFileOfTheOldestFormHasTheLastSequence) {
   EXPECT_EQ(file.largest_sequence, 100u);
 }
 
+TEST_F(ReadManifestWithCurrentTest, FamiliesHaveNeitherNamesNorFilesInCommon) {
+  WriteManifest({Required(), AddFamily(1, "one"), AddFamily(2, "one")});
+  ExpectCorruption({manifest_, "two column families have the name one"});
+  WriteManifest({Required(), AddFamily(1, "default")});
+  ExpectCorruption({manifest_, "two column families have the name default"});
+  WriteManifest(
+      {Required(), AddFamily(1, "one"), DropFamily(1), AddFamily(2, "one")});
+  EXPECT_EQ(ReadGood().FamilyIdByName("one"), 2u);
+
+  VersionEdit in_family = Files({}, {{3, 7}});
+  in_family.family_id = 1;
+  const VersionEdit files = Files({}, {{0, 7}});
+  WriteManifest({Required(), AddFamily(1, "one"), files, in_family});
+  ExpectCorruption({manifest_, "file 7 is in two column families"});
+  WriteManifest({Required(), AddFamily(1, "one"), files,
+                 Files({{0, 7}}, {{0, 8}}), in_family});
+  EXPECT_EQ(ReadGood().families.at(1).files.size(), 1u);
+}
+
 TEST_F(ReadManifestWithCurrentTest, EmptyRecordsAreEmptyEdits) {
   WriteManifest({VersionEdit(), Required(), VersionEdit()});
   EXPECT_EQ(ReadGood().next_file_number, 20u);
