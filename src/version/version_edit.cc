@@ -127,6 +127,12 @@ class Decoder {
     *value = bytes.ToString();
     return true;
   }
+  // Of several in one edit the largest counts. True.
+  bool TakeMinLogNumber(uint64_t number) {
+    edit_.min_log_number_to_keep =
+        std::max(edit_.min_log_number_to_keep.value_or(0), number);
+    return true;
+  }
   bool ReadFamilyId(uint32_t* id, const char* what) {
     return GetVarint32(&input_, id) || Malformed(what);
   }
@@ -151,7 +157,7 @@ class Decoder {
 };
 
 bool Decoder::ReadField(uint32_t tag) {
-  uint64_t ignored = 0;
+  uint64_t number = 0;
   switch (tag) {
     case kComparator:
       return ReadString(&edit_.comparator_name, "comparator name");
@@ -162,9 +168,10 @@ bool Decoder::ReadField(uint32_t tag) {
     case kLastSequence:
       return ReadSequence(&edit_.last_sequence.emplace(), "last sequence");
     case kPreviousLogNumber:
-      return ReadNumber(&ignored, "previous log number");
+      return ReadNumber(&number, "previous log number");
     case kMinLogNumberToKeep:
-      return ReadFileNumber(&edit_.min_log_number_to_keep, "min log number");
+      return ReadFileNumber(&number, "min log number") &&
+             TakeMinLogNumber(number);
     case kCompactionCursor: {
       int level = 0;
       std::string cursor;
@@ -281,10 +288,12 @@ bool Decoder::ReadNewFileField(uint32_t field, Slice payload,
       if (payload.size() != 1) return Malformed("mark of a file");
       file->is_marked_for_compaction = payload[0] == 1;
       return true;
-    case kFieldMinLogNumberToKeep:
-      return (GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace()) &&
-              *edit_.min_log_number_to_keep <= kFileNumberMax) ||
+    case kFieldMinLogNumberToKeep: {
+      uint64_t number = 0;
+      return (GetFixed64(&payload, &number) && number <= kFileNumberMax &&
+              TakeMinLogNumber(number)) ||
              Malformed("min log number of a file");
+    }
     case kFieldOldestBlobFile:
       return NotSupported("blob files");
     case kFieldOldestAncestorTime:

@@ -393,6 +393,16 @@ TEST(VersionEditTest, TheMinLogNumberMayComeWithAFile) {
   EXPECT_EQ(Decoded(edit).min_log_number_to_keep, 0x1234567890u);
 }
 
+TEST(VersionEditTest, OfSeveralMinLogNumbersTheLargestCounts) {
+  std::string payload;
+  PutFixed64(&payload, 8);
+  Bytes edit;
+  edit.Number(10).Number(9);
+  edit.NewFile4(0, 9).Number(3).String(payload).Number(1);
+  edit.Number(10).Number(7);
+  EXPECT_EQ(Decoded(edit).min_log_number_to_keep, 9u);
+}
+
 TEST(VersionEditTest, DeletedFilesAndCompactionCursorsAreRead) {
   Bytes edit;
   edit.Number(6).Number(2).Number(40).Number(6).Number(0).Number(41);
