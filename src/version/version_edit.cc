@@ -138,9 +138,8 @@ class Decoder {
   }
   bool ReadLevel(int* level) {
     uint32_t value = 0;
-    if (!GetVarint32(&input_, &value) || value >= kLevels) {
-      return Malformed("level");
-    }
+    if (!GetVarint32(&input_, &value)) return Malformed("level");
+    if (value >= kLevels) return NotSupported("more than 7 levels");
     *level = static_cast<int>(value);
     return true;
   }
@@ -173,9 +172,8 @@ bool Decoder::ReadField(uint32_t tag) {
       return ReadFileNumber(&number, "min log number") &&
              TakeMinLogNumber(number);
     case kCompactionCursor: {
-      int level = 0;
       std::string cursor;
-      return ReadLevel(&level) && ReadInternalKey(&cursor);
+      return ReadNumber(&number, "level") && ReadInternalKey(&cursor);
     }
     case kDeletedFile: {
       VersionEdit::DeletedFile file;

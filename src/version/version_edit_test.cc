@@ -488,10 +488,13 @@ TEST(VersionEditTest, AFileBoundaryShorterThanATagIsCorruption) {
   }
 }
 
-TEST(VersionEditTest, LevelsFromSevenOnAreCorruption) {
-  ExpectRefused(Bytes().NewFile4(7, 1).Number(1), Status::kCorruption, "level");
-  ExpectRefused(Bytes().Number(6).Number(7).Number(1), Status::kCorruption,
-                "level");
+TEST(VersionEditTest, LevelsFromSevenOnAreNotSupported) {
+  ExpectRefused(Bytes().NewFile4(7, 1).Number(1), Status::kNotSupported,
+                "more than 7 levels");
+  ExpectRefused(Bytes().Number(6).Number(7).Number(1), Status::kNotSupported,
+                "more than 7 levels");
+  // A cursor means nothing here, whatever its level.
+  ExpectEqual(Decoded(Bytes().Number(5).Number(7).String("key12345678")), {});
 }
 
 TEST(VersionEditTest, BadPathIdsAndLogNumbersOfFilesAreCorruption) {
