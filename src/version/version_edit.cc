@@ -127,6 +127,10 @@ class Decoder {
     *value = bytes.ToString();
     return true;
   }
+  // `payload` is one number and nothing else.
+  bool ReadWhole(Slice payload, uint64_t* value, const char* what) {
+    return (GetVarint64(&payload, value) && payload.empty()) || Malformed(what);
+  }
   // Of several in one edit the largest counts. True.
   bool TakeMinLogNumber(uint64_t number) {
     edit_.min_log_number_to_keep =
@@ -288,21 +292,20 @@ bool Decoder::ReadNewFileField(uint32_t field, Slice payload,
       return true;
     case kFieldMinLogNumberToKeep: {
       uint64_t number = 0;
-      return (GetFixed64(&payload, &number) && number <= kFileNumberMax &&
-              TakeMinLogNumber(number)) ||
+      return (GetFixed64(&payload, &number) && payload.empty() &&
+              number <= kFileNumberMax && TakeMinLogNumber(number)) ||
              Malformed("min log number of a file");
     }
     case kFieldOldestBlobFile:
       return NotSupported("blob files");
     case kFieldOldestAncestorTime:
-      return GetVarint64(&payload, &file->oldest_ancestor_time) ||
-             Malformed("oldest ancestor time of a file");
+      return ReadWhole(payload, &file->oldest_ancestor_time,
+                       "oldest ancestor time of a file");
     case kFieldFileCreationTime:
-      return GetVarint64(&payload, &file->file_creation_time) ||
-             Malformed("creation time of a file");
+      return ReadWhole(payload, &file->file_creation_time,
+                       "creation time of a file");
     case kFieldEpochNumber:
-      return GetVarint64(&payload, &file->epoch_number) ||
-             Malformed("epoch number of a file");
+      return ReadWhole(payload, &file->epoch_number, "epoch number of a file");
     case kFieldPathId:
       if (payload.size() != 1) return Malformed("path id");
       return payload[0] == 0 || NotSupported("tables in other directories");

@@ -16,6 +16,7 @@
 namespace paceline {
 namespace {
 
+using std::string_view_literals::operator""sv;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -343,6 +344,16 @@ TEST(VersionEditTest, MalformedFieldsOfAFileAreCorruption) {
         Bytes().NewFile4(0, 1).Number(field).String("\x80\x80").Number(1),
         Status::kCorruption, "of a file");
   }
+}
+
+TEST(VersionEditTest, BytesBehindTheNumberOfAFieldAreCorruption) {
+  for (uint64_t field : {5, 6, 13}) {
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(field).String("\1\1").Number(1),
+                  Status::kCorruption, "of a file");
+  }
+  ExpectRefused(
+      Bytes().NewFile4(0, 1).Number(3).String("\0\0\0\0\0\0\0\0x"sv).Number(1),
+      Status::kCorruption, "log number of a file");
 }
 
 // ---- What only RocksDB writes.
