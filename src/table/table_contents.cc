@@ -15,6 +15,9 @@ namespace {
 // than enough even for blocks that were compressed well.
 constexpr uint64_t kIndexExpansionMax = 32;
 constexpr uint64_t kIndexBytesMin = uint64_t{1} << 20;
+// How much more than that a block may be in which they are, with handles and
+// first keys.
+constexpr uint64_t kIndexBlockFactor = 2;
 
 // The same for the names in a metaindex.
 constexpr uint64_t kMetaindexExpansionMax = 64;
@@ -50,17 +53,25 @@ class Loader {
 
   // Nothing if the metaindex does not name it.
   std::optional<BlockHandle> Find(std::string_view name) const;
-  // A meta block, which has no dictionary.
+  // A meta block: it has no dictionary, and only those of the index may be
+  // compressed.
+  TableFile::ReadOptions MetaOptions() {
+    return {.readahead = &readahead_, .refuses_compressed = true};
+  }
+  TableFile::ReadOptions IndexOptions() {
+    return {.readahead = &readahead_,
+            .uncompressed_bytes_max = kIndexBlockFactor * IndexBytesMax()};
+  }
   StatusOr<std::shared_ptr<const Block>> Read(const BlockHandle& handle);
-  Status AddToIndex(const BlockHandle& handle, const IndexFormat& format,
-                    TableIndex* index);
-  // Corruption if the blocks of `top`, which is at `handle`, are more than the
-  // file: one must not stand for many.
-  Status CheckPartitions(const BlockHandle& handle,
-                         const TableIndex& top) const;
+  Status AddToIndex(const BlockHandle& handle,
+                    const TableFile::ReadOptions& options,
+                    const IndexFormat& format, TableIndex* index);
   Status LoadPartitions(const BlockHandle& handle, const IndexFormat& format);
   Status LoadFullFilter(const BlockHandle& handle);
   Status LoadPartitionedFilter(const BlockHandle& handle);
+  [[nodiscard]] uint64_t IndexBytesMax() const {
+    return kIndexBytesMin + table_->file.size() * kIndexExpansionMax;
+  }
   TableIndex NewIndex() const;
 
   TableContents* const table_;
@@ -94,8 +105,7 @@ std::optional<BlockHandle> Loader::Find(std::string_view name) const {
 }
 
 StatusOr<std::shared_ptr<const Block>> Loader::Read(const BlockHandle& handle) {
-  return table_->file.ReadBlock(handle, Block::Kind::kOther,
-                                {.readahead = &readahead_});
+  return table_->file.ReadBlock(handle, Block::Kind::kOther, MetaOptions());
 }
 
 Status Loader::LoadMetaindex() {
@@ -245,8 +255,7 @@ Status Loader::LoadDictionary() {
       Find(metaindex::kCompressionDictionary);
   if (!handle) return Status::OK();
   BlockBuffer contents;
-  Status s =
-      table_->file.ReadContents(*handle, {.readahead = &readahead_}, &contents);
+  Status s = table_->file.ReadContents(*handle, MetaOptions(), &contents);
   if (!s.ok()) return s;
   table_->dictionary =
       std::make_unique<CompressionDictionary>(contents.slice());
@@ -254,13 +263,14 @@ Status Loader::LoadDictionary() {
 }
 
 TableIndex Loader::NewIndex() const {
-  return TableIndex(table_->comparator, has_user_keys_,
-                    kIndexBytesMin + table_->file.size() * kIndexExpansionMax);
+  return TableIndex(table_->comparator, has_user_keys_, IndexBytesMax(),
+                    table_->file.size());
 }
 
-Status Loader::AddToIndex(const BlockHandle& handle, const IndexFormat& format,
-                          TableIndex* index) {
-  auto block = Read(handle);
+Status Loader::AddToIndex(const BlockHandle& handle,
+                          const TableFile::ReadOptions& options,
+                          const IndexFormat& format, TableIndex* index) {
+  auto block = table_->file.ReadBlock(handle, Block::Kind::kOther, options);
   if (!block.ok()) return block.status();
   Status s = index->Add(**block, format);
   return s.ok() ? s : table_->file.At(handle.offset, s);
@@ -278,7 +288,7 @@ Status Loader::LoadIndex() {
   table_->index = NewIndex();
   Status s = index_type_ == IndexType::kTwoLevel
                  ? LoadPartitions(*handle, format)
-                 : AddToIndex(*handle, format, &table_->index);
+                 : AddToIndex(*handle, IndexOptions(), format, &table_->index);
   if (!s.ok()) return s;
   table_->index.Finish();
   for (size_t i = 0; i < table_->index.size(); ++i) {
@@ -290,27 +300,14 @@ Status Loader::LoadIndex() {
   return Status::OK();
 }
 
-Status Loader::CheckPartitions(const BlockHandle& handle,
-                               const TableIndex& top) const {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < top.size(); ++i) {
-    bytes += top.handle(i).size + kBlockTrailerBytes;
-    if (bytes > table_->file.size()) {
-      return table_->file.Corruption(handle.offset, "partitions that overlap");
-    }
-  }
-  return Status::OK();
-}
-
 Status Loader::LoadPartitions(const BlockHandle& handle,
                               const IndexFormat& format) {
   TableIndex top = NewIndex();
-  Status s = AddToIndex(handle, format, &top);
-  if (s.ok()) s = CheckPartitions(handle, top);
+  Status s = AddToIndex(handle, IndexOptions(), format, &top);
   for (size_t i = 0; s.ok() && i < top.size(); ++i) {
     const BlockHandle partition = top.handle(i);
     table_->meta_blocks.push_back({metaindex::kIndex, partition});
-    s = AddToIndex(partition, format, &table_->index);
+    s = AddToIndex(partition, IndexOptions(), format, &table_->index);
   }
   return s;
 }
@@ -332,23 +329,20 @@ Status Loader::LoadFilter() {
 
 Status Loader::LoadFullFilter(const BlockHandle& handle) {
   BlockBuffer contents;
-  Status s =
-      table_->file.ReadContents(handle, {.readahead = &readahead_}, &contents);
+  Status s = table_->file.ReadContents(handle, MetaOptions(), &contents);
   if (s.ok()) table_->filter.SetFull(std::move(contents));
   return s;
 }
 
 Status Loader::LoadPartitionedFilter(const BlockHandle& top) {
   auto index = std::make_unique<TableIndex>(NewIndex());
-  Status s =
-      AddToIndex(top, {.has_delta_handles = has_delta_handles_}, index.get());
-  if (s.ok()) s = CheckPartitions(top, *index);
+  Status s = AddToIndex(top, MetaOptions(),
+                        {.has_delta_handles = has_delta_handles_}, index.get());
   std::vector<BlockBuffer> parts;
   for (size_t i = 0; s.ok() && i < index->size(); ++i) {
     const BlockHandle handle = index->handle(i);
     table_->meta_blocks.push_back({metaindex::kPartitionedFilter, handle});
-    s = table_->file.ReadContents(handle, {.readahead = &readahead_},
-                                  &parts.emplace_back());
+    s = table_->file.ReadContents(handle, MetaOptions(), &parts.emplace_back());
   }
   if (!s.ok()) return s;
   index->Finish();

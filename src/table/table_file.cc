@@ -151,18 +151,23 @@ Status TableFile::CheckStored(const BlockHandle& handle,
 }
 
 Status TableFile::Uncompressed(const BlockHandle& handle,
-                               const CompressionDictionary* dictionary,
-                               const Slice& stored, BlockBuffer* buffer,
+                               const ReadOptions& options, const Slice& stored,
+                               BlockBuffer* buffer,
                                BlockBuffer* contents) const {
   const auto compression = static_cast<uint8_t>(stored[handle.size]);
+  if (compression != kNoCompression && options.refuses_compressed) {
+    return Corruption(handle.offset,
+                      "a block is compressed that cannot be, by type " +
+                          std::to_string(compression));
+  }
   if (compression == kNoCompression && stored.data() == buffer->data()) {
     *contents = std::move(*buffer);
     contents->Truncate(handle.size);
     return Status::OK();
   }
-  Status s =
-      Uncompress(compression, dictionary, Slice(stored.data(), handle.size),
-                 kMaxBlockBytes, contents);
+  Status s = Uncompress(compression, options.dictionary,
+                        Slice(stored.data(), handle.size),
+                        options.uncompressed_bytes_max, contents);
   return s.ok() ? s : At(handle.offset, s);
 }
 
@@ -174,7 +179,7 @@ Status TableFile::ReadContents(const BlockHandle& handle,
   Status s = ReadStored(handle, options.readahead, &buffer, &stored);
   if (s.ok() && options.verify_checksums) s = CheckStored(handle, stored);
   if (!s.ok()) return s;
-  return Uncompressed(handle, options.dictionary, stored, &buffer, contents);
+  return Uncompressed(handle, options, stored, &buffer, contents);
 }
 
 StatusOr<std::shared_ptr<const Block>> TableFile::ReadBlock(
@@ -204,7 +209,10 @@ StatusOr<std::shared_ptr<const Block>> TableFile::ReadProperties(
     }
   }
   BlockBuffer contents;
-  if (s.ok()) s = Uncompressed(handle, nullptr, stored, &buffer, &contents);
+  if (s.ok()) {
+    s = Uncompressed(handle, {.refuses_compressed = true}, stored, &buffer,
+                     &contents);
+  }
   if (!s.ok()) return s;
   auto block = Block::Parse(std::move(contents), Block::Kind::kOther);
   if (!block.ok()) return At(handle.offset, block.status());

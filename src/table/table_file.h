@@ -80,6 +80,10 @@ class TableFile {
     bool verify_checksums = true;
     const CompressionDictionary* dictionary = nullptr;
     ReadaheadBuffer* readahead = nullptr;
+    // Blocks that are compressed are Corruption.
+    bool refuses_compressed = false;
+    // What it may become if it is compressed.
+    uint64_t uncompressed_bytes_max = kMaxBlockBytes;
   };
 
   // The contents of the block at `handle`, uncompressed.
@@ -108,8 +112,7 @@ class TableFile {
                     BlockBuffer* buffer, Slice* stored) const;
   Status CheckStored(const BlockHandle& handle, const Slice& stored) const;
   // Of `stored`, which is in `*buffer` or elsewhere.
-  Status Uncompressed(const BlockHandle& handle,
-                      const CompressionDictionary* dictionary,
+  Status Uncompressed(const BlockHandle& handle, const ReadOptions& options,
                       const Slice& stored, BlockBuffer* buffer,
                       BlockBuffer* contents) const;
 

@@ -789,6 +789,42 @@ TEST_F(TableReaderTest, TombstonesThatWouldTakeAllMemoryAreRefused) {
   EXPECT_TRUE(Open(maker.Make(NewEntries())).status().IsNotSupported());
 }
 
+TEST_F(TableReaderTest, AnIndexThatRepeatsABlockIsCorrupt) {
+  TestRandom random(TestSeed());
+  const Entries entries = RandomEntries(&random, 30);
+  for (const IndexType type :
+       {IndexType::kBinarySearch, IndexType::kTwoLevel}) {
+    TableForm form{.index_type = type};
+    EXPECT_TRUE(Open(TableMaker(form).Make(entries)).ok());
+    form.last_block_repeated = 100;
+    const Status s = Open(TableMaker(form).Make(entries)).status();
+    EXPECT_TRUE(s.IsCorruption());
+    EXPECT_THAT(s.ToString(), HasSubstr("overlap"));
+  }
+}
+
+// A few bytes could stand for gigabytes.
+TEST_F(TableReaderTest, MetaBlocksThatAreCompressedAreCorrupt) {
+  if (!CanCompress(kSnappyCompression)) GTEST_SKIP() << "not in this build";
+  TestRandom random(TestSeed());
+  const Status s = Open(TableMaker({.meta_compression = kSnappyCompression})
+                            .Make(RandomEntries(&random, 30)))
+                       .status();
+  EXPECT_TRUE(s.IsCorruption());
+  EXPECT_THAT(s.ToString(), HasSubstr("is compressed"));
+}
+
+TEST_F(TableReaderTest, AnIndexThatExpandsTooFarIsNotEvenRead) {
+  if (!CanCompress(kZSTD)) GTEST_SKIP() << "not in this build";
+  Entries entries = NewEntries();
+  entries[InternalKey(std::string(16 << 20, 'k'), 1)] = "";
+  const std::string bytes = TableMaker({.compression = kZSTD}).Make(entries);
+  ASSERT_LT(bytes.size(), 64u << 10);
+  const Status s = Open(bytes).status();
+  EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+  EXPECT_THAT(s.ToString(), HasSubstr("wrong size"));
+}
+
 TEST_F(TableReaderTest, AScanReadsAhead) {
   TestRandom random(TestSeed());
   Entries entries = NewEntries();
