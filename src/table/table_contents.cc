@@ -1,5 +1,6 @@
 #include "src/table/table_contents.h"
 
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -48,6 +49,10 @@ class Loader {
   Status LoadGlobalSequence();
   Status LoadDictionary();
   Status LoadIndex();
+  // Whether this is the file that the MANIFEST means, as far as that can be
+  // told without reading its data.
+  Status CheckNumber();
+  Status CheckBounds();
   Status LoadFilter();
   Status LoadTombstones();
 
@@ -89,7 +94,8 @@ Status Loader::Load() {
       &Loader::LoadMetaindex,      &Loader::LoadProperties,
       &Loader::CheckProperties,    &Loader::CheckCompression,
       &Loader::LoadGlobalSequence, &Loader::LoadDictionary,
-      &Loader::LoadIndex,          &Loader::LoadFilter,
+      &Loader::LoadIndex,          &Loader::CheckNumber,
+      &Loader::CheckBounds,        &Loader::LoadFilter,
       &Loader::LoadTombstones};
   for (const Step step : kSteps) {
     if (Status s = (this->*step)(); !s.ok()) return s;
@@ -298,6 +304,53 @@ Status Loader::LoadIndex() {
     }
   }
   return Status::OK();
+}
+
+// Tables of RocksDB keep their number when it brings them into another
+// database; they have a session, which Paceline's have not.
+Status Loader::CheckNumber() {
+  const TableProperties& properties = table_->properties;
+  uint64_t number = 0;
+  Status s =
+      GetVarintProperty(properties, property::kOriginalFileNumber, &number);
+  if (!s.ok()) return table_->file.At(properties_offset_, s);
+  const bool is_known = number != 0 && metadata_.number != 0;
+  if (!is_known || number == metadata_.number ||
+      properties.raw.contains(property::kSessionIdentity) ||
+      properties.raw.contains(property::kExternalVersion)) {
+    return Status::OK();
+  }
+  return table_->file.Corruption(properties_offset_,
+                                 "the file was written as table " +
+                                     std::to_string(number) + ", not as " +
+                                     std::to_string(metadata_.number));
+}
+
+Status Loader::CheckBounds() {
+  if (metadata_.smallest.size() < kTagBytes ||
+      metadata_.largest.size() < kTagBytes) {
+    return Status::OK();
+  }
+  const TableIndex& index = table_->index;
+  // Those of a key whose sequence numbers are unknown: one that was ingested
+  // has others in the file than in the MANIFEST.
+  const auto first = [&](const Slice& key) {
+    return index.Seek(key, std::numeric_limits<uint64_t>::max());
+  };
+  const auto last = [&](const Slice& key) { return index.Seek(key, 0); };
+  // Bounds that tombstones made are not in the data.
+  bool is_within = true;
+  if (!metadata_.largest_is_sentinel()) {
+    const Slice key = metadata_.largest_user_key();
+    is_within = first(key) < index.size() && last(key) + 1 >= index.size();
+  }
+  if (TagType(ExtractTag(metadata_.smallest)) != ValueType::kRangeDeletion) {
+    is_within &= index.size() > 0 && first(metadata_.smallest_user_key()) == 0;
+  }
+  if (is_within) return Status::OK();
+  return table_->file.Corruption(
+      table_->file.footer().metaindex.offset,
+      "the index does not have the bounds of the table in the MANIFEST");
 }
 
 Status Loader::LoadPartitions(const BlockHandle& handle,

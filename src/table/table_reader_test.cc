@@ -556,6 +556,79 @@ TEST_F(TableReaderTest, VerifyMissesNeitherOrderNorBounds) {
                   .IsCorruption());
 }
 
+TEST_F(TableReaderTest, ATableOfOtherBoundsIsNotTheOneThatIsMeant) {
+  Entries entries = NewEntries();
+  for (const char* key : {"f", "g", "h", "i"}) {
+    entries[InternalKey(key, 5)] = "";
+  }
+  const std::string sentinel = [] {
+    std::string key = "c";
+    PutFixed64(&key, kRangeTombstoneSentinelTag);
+    return key;
+  }();
+  struct Case {
+    std::string smallest;
+    std::string largest;
+    bool is_good;
+  };
+  const Case cases[] = {
+      {InternalKey("f", 5), InternalKey("i", 5), true},
+      // Sequence numbers of entries that were ingested.
+      {InternalKey("f", 9), InternalKey("i", 9), true},
+      {InternalKey("f", 1), InternalKey("i", 1), true},
+      {InternalKey("f", 5), InternalKey("x", 5), false},
+      {InternalKey("f", 5), InternalKey("g", 5), false},
+      {InternalKey("h", 5), InternalKey("i", 5), false},
+      {InternalKey("x", 5), InternalKey("y", 5), false},
+      {InternalKey("a", 5), InternalKey("b", 5), false},
+      // What tombstones made is not in the index.
+      {InternalKey("a", 5, ValueType::kRangeDeletion), sentinel, true},
+      {InternalKey("z", 5, ValueType::kRangeDeletion), InternalKey("i", 5),
+       true},
+      {InternalKey("h", 5), sentinel, false},
+  };
+  for (const bool has_user_keys : {false, true}) {
+    const std::string bytes =
+        TableMaker({.entries_in_block = 1, .has_user_keys = has_user_keys})
+            .Make(entries);
+    for (const Case& c : cases) {
+      metadata_.smallest = c.smallest;
+      metadata_.largest = c.largest;
+      const Status s = Open(bytes).status();
+      EXPECT_EQ(s.ok(), c.is_good)
+          << c.smallest << " " << c.largest << ": " << s.ToString();
+      if (c.is_good) continue;
+      EXPECT_TRUE(s.IsCorruption());
+      EXPECT_THAT(s.ToString(), HasSubstr("bounds"));
+      EXPECT_THAT(s.ToString(), HasSubstr(kPath));
+      EXPECT_THAT(s.ToString(), HasSubstr("users"));
+    }
+  }
+}
+
+TEST_F(TableReaderTest, ATableOfAnotherNumberIsNotTheOneThatIsMeant) {
+  Entries entries = NewEntries();
+  entries[InternalKey("f", 5)] = "";
+  metadata_.number = 12;
+  const auto open = [&](const std::string& more = "") {
+    TableMaker maker({});
+    maker.SetProperty(property::kOriginalFileNumber, VarintProperty(13));
+    if (more == property::kExternalVersion) {
+      maker.SetProperty(more, Fixed32Property(1));
+    } else if (!more.empty()) {
+      maker.SetProperty(more, "identity");
+    }
+    return Open(maker.Make(entries)).status();
+  };
+  EXPECT_TRUE(open().IsCorruption());
+  EXPECT_THAT(open().ToString(), HasSubstr("written as table 13, not as 12"));
+  // It may have come from elsewhere.
+  EXPECT_TRUE(open(property::kExternalVersion).ok());
+  EXPECT_TRUE(open(property::kSessionIdentity).ok());
+  metadata_.number = 13;
+  EXPECT_TRUE(open().ok());
+}
+
 TEST_F(TableReaderTest, VersionsInSeveralBlocksAreAllFound) {
   Entries entries = NewEntries();
   for (int i = 1; i <= 40; ++i)
