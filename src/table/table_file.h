@@ -55,6 +55,14 @@ class ReadaheadBuffer {
   Slice bytes_;  // At offset_ of the file; in buffer_ or kept by the file.
 };
 
+// How messages name a table: the path, and the column family if there is one.
+[[nodiscard]] std::string TableName(const std::string& path,
+                                    const std::string& family_name);
+// `status`, with `table` named in front and `detail` behind. IOErrors keep
+// their subcode.
+[[nodiscard]] Status AtTable(const std::string& table, const Status& status,
+                             const std::string& detail);
+
 // Errors are those of TableReader. Constant after ReadFooter(); thread-safe.
 class TableFile {
  public:

@@ -509,6 +509,57 @@ TEST_F(TableReaderTest, DamageIsNamedWithFileOffsetAndFamily) {
   EXPECT_TRUE(iterator->status().ok());
 }
 
+// Fails every read from the one after `good_reads` on.
+class FailingFile final : public RandomAccessFile {
+ public:
+  FailingFile(const std::string& bytes, int good_reads, Status failure)
+      : file_(bytes, &reads_),
+        good_reads_(good_reads),
+        failure_(std::move(failure)) {}
+  Status Read(uint64_t offset, size_t n, Slice* result,
+              char* scratch) const override {
+    Status s = file_.Read(offset, n, result, scratch);
+    return reads_ > good_reads_ ? failure_ : s;
+  }
+
+ private:
+  mutable int reads_ = 0;
+  const StringFile file_;
+  const int good_reads_;
+  const Status failure_;
+};
+
+TEST_F(TableReaderTest, FailedReadsAreNamedWithFileOffsetAndFamily) {
+  TestRandom random(TestSeed());
+  const std::string bytes = TableMaker({}).Make(RandomEntries(&random, 30));
+  metadata_.size = bytes.size();
+  const auto check = [](const Status& s) {
+    EXPECT_TRUE(s.IsNoSpace()) << "the subcode is kept";
+    EXPECT_THAT(s.ToString(), HasSubstr(kPath));
+    EXPECT_THAT(s.ToString(), HasSubstr("users"));
+    EXPECT_THAT(s.ToString(), HasSubstr("at offset 0"));
+    EXPECT_THAT(s.ToString(), HasSubstr("a quota"));
+  };
+  for (const int good_reads : {0, 1}) {
+    const auto table =
+        TableReader::Open({.comparator = &comparator_,
+                           .block_cache = cache_,
+                           .path = kPath,
+                           .family_name = "users"},
+                          std::make_unique<FailingFile>(
+                              bytes, good_reads, Status::NoSpace("a quota")),
+                          metadata_);
+    ASSERT_EQ(table.ok(), good_reads > 0);
+    if (!table.ok()) {
+      check(table.status());
+      continue;
+    }
+    const auto iterator = (*table)->NewIterator({});
+    iterator->SeekToFirst();
+    check(iterator->status());
+  }
+}
+
 TEST_F(TableReaderTest, VerifyGoesOnBehindDamage) {
   TestRandom random(TestSeed());
   TableMaker maker({.name = "plain", .filter = Filter::kFull});

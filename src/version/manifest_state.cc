@@ -271,11 +271,10 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
     if (reader.follows_zero_fill()) {
       s = Status::Corruption("records follow unwritten space");
     }
-    if (s.IsNotSupported()) return s;
-    if (!s.ok()) {
-      return Status::Corruption(
-          path + " at offset " + std::to_string(reader.offset()), s.message());
-    }
+    const std::string place =
+        path + " at offset " + std::to_string(reader.offset());
+    if (s.IsNotSupported()) return Status::NotSupported(place, s.message());
+    if (!s.ok()) return Status::Corruption(place, s.message());
   }
   if (read == LogReader::Result::kError) return reader.status();
   Status s = applier.Finish();

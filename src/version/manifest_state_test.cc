@@ -585,8 +585,11 @@ TEST_F(ReadManifestWithCurrentTest, WhatIsNotSupportedIsSaidSo) {
   Required().EncodeTo(&good);
   std::string blob;
   PutVarint32(&blob, 400);
-  WriteManifest(std::vector<std::string>{good, blob});
-  EXPECT_TRUE(Read().status().IsNotSupported());
+  const auto offsets = WriteManifest(std::vector<std::string>{good, blob});
+  const Status s = Read().status();
+  EXPECT_TRUE(s.IsNotSupported());
+  EXPECT_THAT(s.ToString(), HasSubstr(manifest_ + " at offset " +
+                                      std::to_string(offsets[1])));
 }
 
 TEST_F(ReadManifestWithCurrentTest, AFailedReadIsNotCorruption) {

@@ -37,8 +37,8 @@ void SortNewestFirst(bool by_epoch, LiveTables* files) {
             });
 }
 
-Status SortByKey(const InternalKeyComparator& comparator, int level,
-                 LiveTables* files) {
+Status SortByKey(const TableContext& context, int level, LiveTables* files) {
+  const InternalKeyComparator& comparator = context.comparator;
   std::sort(files->begin(), files->end(), [&](const auto& a, const auto& b) {
     return comparator.Compare(a->metadata().smallest, b->metadata().smallest) <
            0;
@@ -51,7 +51,8 @@ Status SortByKey(const InternalKeyComparator& comparator, int level,
                                      file.smallest) >= 0)) {
       return Status::Corruption(
           "the MANIFEST has overlapping tables on level " +
-              std::to_string(level),
+              std::to_string(level) + " of column family " +
+              context.family_name,
           "table " + std::to_string(file.number));
     }
   }
@@ -76,7 +77,7 @@ StatusOr<std::shared_ptr<const Version>> Version::Make(
   }
   SortNewestFirst(HasEpochs(family), &version->levels_[0]);
   for (int level = 1; level < kLevels; ++level) {
-    Status s = SortByKey(version->comparator(), level,
+    Status s = SortByKey(*previous.context_, level,
                          &version->levels_[static_cast<size_t>(level)]);
     if (!s.ok()) return s;
   }

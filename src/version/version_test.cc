@@ -178,6 +178,8 @@ TEST_F(VersionTest, OverlappingFilesOfALevelAreCorruption) {
   AddTable(1, {{"b", 2, ValueType::kValue, ""}}, {});
   const auto version = Version::Make(family_, Version(context_));
   EXPECT_TRUE(version.status().IsCorruption());
+  EXPECT_THAT(version.status().ToString(),
+              testing::HasSubstr("level 1 of column family family"));
 }
 
 TEST_F(VersionTest, TheVersionsOfAKeyMaySpanFilesOfALevel) {

@@ -84,8 +84,10 @@ LogReader::Physical LogReader::FillBlock() {
   // What is left of a full block here is padding, whatever it holds.
   Status s = source_.file->Read(kBlockBytes, &rest_, block_.get());
   if (!s.ok()) {
-    status_ = s;
     offset_ = block_end_;
+    // It names the file.
+    status_ =
+        Status::IOError(s.message(), "at offset " + std::to_string(block_end_));
     return Physical::kReadError;
   }
   block_end_ += rest_.size();
@@ -169,9 +171,7 @@ bool LogReader::TakeFragment(bool* goes_on) {
 
 bool LogReader::OnMetadata() {
   if (type_ == log::kCompressionType) {
-    offset_ = physical_offset_;
-    status_ = Status::NotSupported("the log is compressed", source_.path);
-    return false;
+    return Refuse("the log is compressed");
   }
   if (type_ == log::kTimestampSizes ||
       type_ == log::kRecyclableTimestampSizes) {
@@ -179,10 +179,7 @@ bool LogReader::OnMetadata() {
     constexpr size_t kEntryBytes = 6;  // u32 family id, u16 size
     for (; sizes.size() >= kEntryBytes; sizes.remove_prefix(kEntryBytes)) {
       if (DecodeFixed<uint16_t>(sizes.data() + 4) == 0) continue;
-      offset_ = physical_offset_;
-      status_ = Status::NotSupported("the log has user-defined timestamps",
-                                     source_.path);
-      return false;
+      return Refuse("the log has user-defined timestamps");
     }
   }
   return true;
@@ -247,6 +244,14 @@ bool LogReader::Report(const char* what) {
   status_ =
       Status::Corruption(source_.path, std::string(what) + " at offset " +
                                            std::to_string(physical_offset_));
+  return false;
+}
+
+bool LogReader::Refuse(const char* what) {
+  offset_ = physical_offset_;
+  status_ =
+      Status::NotSupported(source_.path, std::string(what) + " at offset " +
+                                             std::to_string(physical_offset_));
   return false;
 }
 

@@ -86,7 +86,9 @@ class LogReader {
   // Takes a fragment in. True if a logical record is complete.
   bool TakeFragment(bool* goes_on);
 
+  // Each ends the log with an error at the record last read. False.
   bool Report(const char* what);
+  bool Refuse(const char* what);
   void DropFragment();
   void SkipBlock();
   // Whether a whole record begins anywhere behind the first byte of rest_.
