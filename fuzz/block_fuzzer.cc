@@ -81,7 +81,8 @@ void ReadOther(const Block& block) {
         Touch(entry.first_key());
       }
       for (const bool has_user_keys : {false, true}) {
-        TableIndex index(&kComparator, has_user_keys, kIndexBytesMax);
+        TableIndex index(&kComparator, has_user_keys, kIndexBytesMax,
+                         /*file_size=*/kIndexBytesMax);
         if (!index.Add(block, format).ok()) continue;
         index.Finish();
         for (size_t i = 0; i < index.size(); ++i) {

@@ -563,5 +563,32 @@ TEST_F(DBBasicTest, ACurrentFileThatNamesNoManifestIsCorruption) {
   EXPECT_THAT(database_.Open(options_, path_), IsOk());
 }
 
+// The edit that named the table may be the one that is lost.
+TEST_F(DBBasicTest, AManifestThatWasCutShortMakesNoTableObsolete) {
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
+  ASSERT_THAT(database_->Flush({}), IsOk());
+  const auto before = ReadDirectory(path_);
+  ASSERT_THAT(database_.Close(), IsOk());
+  std::string current = before.at("CURRENT");
+  current.pop_back();
+  // Without the end of the last edit, which is that of the flush.
+  std::string manifest = before.at(current);
+  manifest.pop_back();
+  std::filesystem::remove_all(path_);
+  std::filesystem::create_directory(path_);
+  std::string table;
+  for (const auto& [name, bytes] : before) {
+    if (name.ends_with(".sst")) table = name;
+    if (name == "LOCK") continue;
+    WriteFileBytes(path_ + "/" + name, name == current ? manifest : bytes);
+  }
+  ASSERT_FALSE(table.empty());
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/" + table));
+  EXPECT_EQ(ReadFileBytes(path_ + "/archive/" + table), before.at(table));
+  EXPECT_EQ(ReadFileBytes(path_ + "/archive/" + current), manifest);
+}
+
 }  // namespace
 }  // namespace paceline

@@ -97,6 +97,7 @@ class Opener {
   DBImpl::Opened opened_;
   ManifestState state_;
   bool is_new_ = false;
+  bool is_manifest_cut_short_ = false;
   FamiliesById by_id_;
   ReplayResult replayed_;
   bool was_closed_ = false;
@@ -259,6 +260,7 @@ Status Opener::ReadOrCreateManifest() {
   auto manifest = ReadManifest(file_system_, opened_.directory);
   if (!manifest.ok()) return manifest.status();
   state_ = std::move(manifest->state);
+  is_manifest_cut_short_ = manifest->is_cut_short;
   return Status::OK();
 }
 
@@ -396,18 +398,21 @@ Status Opener::InstallState() {
 }
 
 // Tables that no MANIFEST names, and WALs that are not needed. Old WALs that
-// were not replayed whole are kept aside.
+// were not replayed whole are kept aside; all of them are if the MANIFEST lost
+// its end, which may have said more.
 void Opener::RemoveLeftovers() {
   ManifestState state = opened_.versions->state();
   std::set<uint64_t> tables;
   for (const auto& [id, family] : state.families) {
     for (const auto& [number, file] : family.files) tables.insert(number);
   }
-  RemoveObsoleteFiles(file_system_, logger(), opened_.directory,
-                      {.manifest_number = opened_.versions->manifest_number(),
-                       .first_live_log = state.FirstLiveLog(),
-                       .keeps_old_wals = !replayed_.is_clean,
-                       .tables = &tables});
+  RemoveObsoleteFiles(
+      file_system_, logger(), opened_.directory,
+      {.manifest_number = opened_.versions->manifest_number(),
+       .first_live_log = state.FirstLiveLog(),
+       .keeps_old_wals = !replayed_.is_clean || is_manifest_cut_short_,
+       .keeps_tables = is_manifest_cut_short_,
+       .tables = &tables});
 }
 
 Status Opener::CreateMissingFamilies() {

@@ -65,12 +65,17 @@ void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
     }
     return true;
   };
+  auto is_kept_aside = [&](FileType type) {
+    if (type == FileType::kWal) return needed.keeps_old_wals;
+    return needed.keeps_tables &&
+           (type == FileType::kTable || type == FileType::kManifest);
+  };
   for (const std::string& name : *names) {
     std::optional<ParsedFileName> parsed = ParseFileName(name);
     if (!parsed || is_needed(*parsed)) continue;
     std::string path = directory + "/" + name;
     Status s;
-    if (parsed->type == FileType::kWal && needed.keeps_old_wals) {
+    if (is_kept_aside(parsed->type)) {
       std::string archive = ArchiveDirectory(directory);
       s = file_system->CreateDirectory(archive);
       if (s.ok()) s = file_system->RenameFile(path, archive + "/" + name);

@@ -17,6 +17,8 @@ struct NeededFiles {
   // WALs that are not needed are moved into the archive directory, for whoever
   // wants to look into a loss.
   bool keeps_old_wals = false;
+  // Tables and MANIFESTs as well: what names the tables may be lost.
+  bool keeps_tables = false;
   // The tables that the MANIFEST names; null: tables and temporary files are
   // not touched. Not while any is being written.
   const std::set<uint64_t>* tables = nullptr;

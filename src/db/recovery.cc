@@ -179,8 +179,10 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
   InsertBatch(record, batch.sequence(), &sink_);
   ++result_.records;
   expected_sequence_ = batch.sequence() + batch.count();
-  result_.last_sequence =
-      std::max(result_.last_sequence, expected_sequence_ - 1);
+  if (batch.count() > 0) {
+    result_.last_sequence =
+        std::max(result_.last_sequence, expected_sequence_ - 1);
+  }
   return Status::OK();
 }
 

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "src/base/coding.h"
+#include "src/base/crc32c.h"
 #include "src/format/file_name.h"
 #include "src/format/predecessor_note.h"
 #include "src/wal/log_writer.h"
@@ -46,6 +47,19 @@ std::string Record(SequenceNumber sequence,
   return record;
 }
 
+// `payload` as a recyclable record of WAL `log_number`.
+std::string RecyclableRecord(uint32_t log_number, const std::string& payload) {
+  std::string checked(1, static_cast<char>(log::kRecyclableFull));
+  PutFixed32(&checked, log_number);
+  checked += payload;
+  std::string record;
+  PutFixed32(&record,
+             crc32c::Mask(crc32c::Value(checked.data(), checked.size())));
+  record.push_back(static_cast<char>(payload.size() & 0xff));
+  record.push_back(static_cast<char>(payload.size() >> 8));
+  return record + checked;
+}
+
 class RecoveryTest : public testing::Test {
  protected:
   RecoveryTest() {
@@ -61,8 +75,9 @@ class RecoveryTest : public testing::Test {
   }
 
   void WriteWal(uint64_t number, const std::vector<std::string>& records) {
-    auto file =
-        files_->NewWritableFile(WalFileName(directory_.path(), number), {});
+    const std::string path = WalFileName(directory_.path(), number);
+    std::filesystem::remove(path);
+    auto file = files_->NewWritableFile(path, {});
     ASSERT_TRUE(file.ok()) << file.status().ToString();
     LogWriter writer(*std::move(file));
     for (const std::string& record : records) {
@@ -176,6 +191,39 @@ TEST_F(RecoveryTest, AGapBetweenSoundWalsIsAccepted) {
     EXPECT_EQ(result.last_sequence, 50u);
     EXPECT_TRUE(result.is_clean);
   }
+}
+
+// Sequence numbers may be missing anywhere: those of entries that were never
+// logged. The end of a block must not be taken for a page that is missing.
+TEST_F(RecoveryTest, AGapBehindThePaddingOfARecyclableBlockIsAccepted) {
+  const size_t overhead =
+      Record(1, {std::string(1 << 14, 'k')}).size() - (1 << 14);
+  for (size_t left = 0; left < log::kRecyclableHeaderBytes; ++left) {
+    const std::string key(
+        log::kBlockBytes - log::kRecyclableHeaderBytes - overhead - left, 'k');
+    std::string bytes = RecyclableRecord(5, Record(1, {key}));
+    bytes.append(left, '\0');
+    ASSERT_EQ(bytes.size(), log::kBlockBytes);
+    bytes += RecyclableRecord(5, Record(8, {"z"}));
+    WriteFileBytes(WalFileName(directory_.path(), 5), bytes);
+    for (WALRecoveryMode mode : kModes) {
+      const ReplayResult result = ReplayGood(mode);
+      EXPECT_THAT(Entries(), ElementsAre(key + "@1", "z@8"));
+      EXPECT_TRUE(result.is_clean) << left;
+    }
+  }
+}
+
+// A page that never reached the device.
+TEST_F(RecoveryTest, AGapBehindMoreZerosThanPaddingIsDamage) {
+  std::string bytes = RecyclableRecord(5, Record(1, {"a"}));
+  bytes.resize(log::kBlockBytes, '\0');
+  bytes += RecyclableRecord(5, Record(8, {"z"}));
+  WriteFileBytes(WalFileName(directory_.path(), 5), bytes);
+  const ReplayResult result = ReplayGood(kPointInTime);
+  EXPECT_THAT(Entries(), ElementsAre("a@1"));
+  EXPECT_FALSE(result.is_clean);
+  EXPECT_TRUE(Replay(kAbsolute).status().IsCorruption());
 }
 
 TEST_F(RecoveryTest, EmptyBatchesAndEmptyWalsAreFine) {
@@ -354,6 +402,27 @@ TEST_F(RecoveryTest, AMalformedBatchIsDamageAtItsOffset) {
     EXPECT_FALSE(ReplayGood(kSkip).is_clean);
     EXPECT_THAT(Entries(), ElementsAre("a@1", "c@3"));
   }
+}
+
+TEST_F(RecoveryTest, AnEmptyBatchAtSequenceZeroHasNoLastSequence) {
+  WriteWal(5, {Record(0, {})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_EQ(ReplayGood(mode).last_sequence, 0u);
+  }
+}
+
+// Its sequence numbers would lose their highest bits in a tag.
+TEST_F(RecoveryTest, ASequenceThatIsTooLargeIsDamage) {
+  for (SequenceNumber sequence :
+       {kMaxSequenceNumber, kMaxSequenceNumber + 1, UINT64_MAX}) {
+    WriteWal(5, {Record(1, {"a"}), Record(sequence, {"z"})});
+    EXPECT_TRUE(Replay(kTolerate).status().IsCorruption());
+    EXPECT_EQ(ReplayGood(kPointInTime).last_sequence, 1u);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+    EXPECT_EQ(ReplayGood(kSkip).last_sequence, 1u);
+  }
+  WriteWal(5, {Record(kMaxSequenceNumber - 1, {"a"})});
+  EXPECT_EQ(ReplayGood(kTolerate).last_sequence, kMaxSequenceNumber - 1);
 }
 
 TEST_F(RecoveryTest, TransactionsAreNotSupportedInAnyMode) {

@@ -146,6 +146,12 @@ Status ValidateBatch(const Slice& batch) {
                                   " entries, its header counts " +
                                   std::to_string(reader.count()));
   }
+  if (reader.sequence() > kMaxSequenceNumber - reader.count()) {
+    return Status::Corruption("malformed write batch",
+                              "sequence number " +
+                                  std::to_string(reader.sequence()) +
+                                  " is too large");
+  }
   return Status::OK();
 }
 

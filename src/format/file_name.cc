@@ -14,13 +14,13 @@ std::string Digits(uint64_t number) {
   return digits;
 }
 
-// The whole of `text` as a decimal number.
+// The whole of `text` as a decimal number of a file.
 std::optional<uint64_t> ParseNumber(std::string_view text) {
   uint64_t number = 0;
   auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || error != std::errc() ||
-      end != text.data() + text.size()) {
+      end != text.data() + text.size() || number > kFileNumberMax) {
     return std::nullopt;
   }
   return number;

@@ -22,6 +22,10 @@ enum class FileType {
   kTemporary,
 };
 
+// No file has a larger number. Counting on from it cannot come to the end of
+// 64 bits, and so not back to numbers that are in use.
+inline constexpr uint64_t kFileNumberMax = (uint64_t{1} << 62) - 1;
+
 struct ParsedFileName {
   FileType type;
   uint64_t number = 0;  // 0 for names without one.

@@ -58,7 +58,7 @@ TEST(FileNameTest, NamesAreParsed) {
 
 TEST(FileNameTest, EveryNameThatIsMadeIsParsed) {
   for (uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{123'456},
-                          uint64_t{12'345'678}, UINT64_MAX}) {
+                          uint64_t{12'345'678}, kFileNumberMax}) {
     auto base = [](const std::string& path) {
       return path.substr(path.rfind('/') + 1);
     };
@@ -115,6 +115,8 @@ TEST(FileNameTest, OtherNamesAreNobodys) {
                                                "METADB-000005",
                                                "COMPACTION_PROGRESS-000005",
                                                "000007/000008.log",
+                                               "4611686018427387904.log",
+                                               "18446744073709551615.log",
                                                "18446744073709551616.log",
                                                "99999999999999999999.log"};
   for (std::string_view name : names) {

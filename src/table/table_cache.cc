@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "src/format/file_name.h"
+#include "src/table/table_file.h"
 
 namespace paceline {
 
@@ -25,7 +26,10 @@ StatusOr<std::shared_ptr<const TableReader>> TableCache::Open(
       opened = std::move(old);
     }
   }
-  if (!opened.ok()) return opened.status();
+  if (!opened.ok()) {
+    return AtTable(TableName(options.path, options.family_name),
+                   opened.status(), "");
+  }
   return TableReader::Open(options, *std::move(opened), file);
 }
 

@@ -1,5 +1,6 @@
 #include "src/table/table_contents.h"
 
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +16,9 @@ namespace {
 // than enough even for blocks that were compressed well.
 constexpr uint64_t kIndexExpansionMax = 32;
 constexpr uint64_t kIndexBytesMin = uint64_t{1} << 20;
+// How much more than that a block may be in which they are, with handles and
+// first keys.
+constexpr uint64_t kIndexBlockFactor = 2;
 
 // The same for the names in a metaindex.
 constexpr uint64_t kMetaindexExpansionMax = 64;
@@ -45,22 +49,34 @@ class Loader {
   Status LoadGlobalSequence();
   Status LoadDictionary();
   Status LoadIndex();
+  // Whether this is the file that the MANIFEST means, as far as that can be
+  // told without reading its data.
+  Status CheckNumber();
+  Status CheckBounds();
   Status LoadFilter();
   Status LoadTombstones();
 
   // Nothing if the metaindex does not name it.
   std::optional<BlockHandle> Find(std::string_view name) const;
-  // A meta block, which has no dictionary.
+  // A meta block: it has no dictionary, and only those of the index may be
+  // compressed.
+  TableFile::ReadOptions MetaOptions() {
+    return {.readahead = &readahead_, .refuses_compressed = true};
+  }
+  TableFile::ReadOptions IndexOptions() {
+    return {.readahead = &readahead_,
+            .uncompressed_bytes_max = kIndexBlockFactor * IndexBytesMax()};
+  }
   StatusOr<std::shared_ptr<const Block>> Read(const BlockHandle& handle);
-  Status AddToIndex(const BlockHandle& handle, const IndexFormat& format,
-                    TableIndex* index);
-  // Corruption if the blocks of `top`, which is at `handle`, are more than the
-  // file: one must not stand for many.
-  Status CheckPartitions(const BlockHandle& handle,
-                         const TableIndex& top) const;
+  Status AddToIndex(const BlockHandle& handle,
+                    const TableFile::ReadOptions& options,
+                    const IndexFormat& format, TableIndex* index);
   Status LoadPartitions(const BlockHandle& handle, const IndexFormat& format);
   Status LoadFullFilter(const BlockHandle& handle);
   Status LoadPartitionedFilter(const BlockHandle& handle);
+  [[nodiscard]] uint64_t IndexBytesMax() const {
+    return kIndexBytesMin + table_->file.size() * kIndexExpansionMax;
+  }
   TableIndex NewIndex() const;
 
   TableContents* const table_;
@@ -78,7 +94,8 @@ Status Loader::Load() {
       &Loader::LoadMetaindex,      &Loader::LoadProperties,
       &Loader::CheckProperties,    &Loader::CheckCompression,
       &Loader::LoadGlobalSequence, &Loader::LoadDictionary,
-      &Loader::LoadIndex,          &Loader::LoadFilter,
+      &Loader::LoadIndex,          &Loader::CheckNumber,
+      &Loader::CheckBounds,        &Loader::LoadFilter,
       &Loader::LoadTombstones};
   for (const Step step : kSteps) {
     if (Status s = (this->*step)(); !s.ok()) return s;
@@ -94,8 +111,7 @@ std::optional<BlockHandle> Loader::Find(std::string_view name) const {
 }
 
 StatusOr<std::shared_ptr<const Block>> Loader::Read(const BlockHandle& handle) {
-  return table_->file.ReadBlock(handle, Block::Kind::kOther,
-                                {.readahead = &readahead_});
+  return table_->file.ReadBlock(handle, Block::Kind::kOther, MetaOptions());
 }
 
 Status Loader::LoadMetaindex() {
@@ -229,7 +245,7 @@ Status Loader::LoadGlobalSequence() {
         "that cannot have one");
   }
   const SequenceNumber listed = metadata_.largest_sequence;
-  if (stored > kMaxSequenceNumber ||
+  if (stored > kMaxSequenceNumber || listed > kMaxSequenceNumber ||
       (stored != 0 && listed != 0 && stored != listed)) {
     return table_->file.Corruption(
         properties_offset_,
@@ -245,8 +261,7 @@ Status Loader::LoadDictionary() {
       Find(metaindex::kCompressionDictionary);
   if (!handle) return Status::OK();
   BlockBuffer contents;
-  Status s =
-      table_->file.ReadContents(*handle, {.readahead = &readahead_}, &contents);
+  Status s = table_->file.ReadContents(*handle, MetaOptions(), &contents);
   if (!s.ok()) return s;
   table_->dictionary =
       std::make_unique<CompressionDictionary>(contents.slice());
@@ -254,13 +269,14 @@ Status Loader::LoadDictionary() {
 }
 
 TableIndex Loader::NewIndex() const {
-  return TableIndex(table_->comparator, has_user_keys_,
-                    kIndexBytesMin + table_->file.size() * kIndexExpansionMax);
+  return TableIndex(table_->comparator, has_user_keys_, IndexBytesMax(),
+                    table_->file.size());
 }
 
-Status Loader::AddToIndex(const BlockHandle& handle, const IndexFormat& format,
-                          TableIndex* index) {
-  auto block = Read(handle);
+Status Loader::AddToIndex(const BlockHandle& handle,
+                          const TableFile::ReadOptions& options,
+                          const IndexFormat& format, TableIndex* index) {
+  auto block = table_->file.ReadBlock(handle, Block::Kind::kOther, options);
   if (!block.ok()) return block.status();
   Status s = index->Add(**block, format);
   return s.ok() ? s : table_->file.At(handle.offset, s);
@@ -278,7 +294,7 @@ Status Loader::LoadIndex() {
   table_->index = NewIndex();
   Status s = index_type_ == IndexType::kTwoLevel
                  ? LoadPartitions(*handle, format)
-                 : AddToIndex(*handle, format, &table_->index);
+                 : AddToIndex(*handle, IndexOptions(), format, &table_->index);
   if (!s.ok()) return s;
   table_->index.Finish();
   for (size_t i = 0; i < table_->index.size(); ++i) {
@@ -290,27 +306,61 @@ Status Loader::LoadIndex() {
   return Status::OK();
 }
 
-Status Loader::CheckPartitions(const BlockHandle& handle,
-                               const TableIndex& top) const {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < top.size(); ++i) {
-    bytes += top.handle(i).size + kBlockTrailerBytes;
-    if (bytes > table_->file.size()) {
-      return table_->file.Corruption(handle.offset, "partitions that overlap");
-    }
+// Tables of RocksDB keep their number when it brings them into another
+// database; they have a session, which Paceline's have not.
+Status Loader::CheckNumber() {
+  const TableProperties& properties = table_->properties;
+  uint64_t number = 0;
+  Status s =
+      GetVarintProperty(properties, property::kOriginalFileNumber, &number);
+  if (!s.ok()) return table_->file.At(properties_offset_, s);
+  const bool is_known = number != 0 && metadata_.number != 0;
+  if (!is_known || number == metadata_.number ||
+      properties.raw.contains(property::kSessionIdentity) ||
+      properties.raw.contains(property::kExternalVersion)) {
+    return Status::OK();
   }
-  return Status::OK();
+  return table_->file.Corruption(properties_offset_,
+                                 "the file was written as table " +
+                                     std::to_string(number) + ", not as " +
+                                     std::to_string(metadata_.number));
+}
+
+Status Loader::CheckBounds() {
+  if (metadata_.smallest.size() < kTagBytes ||
+      metadata_.largest.size() < kTagBytes) {
+    return Status::OK();
+  }
+  const TableIndex& index = table_->index;
+  // Those of a key whose sequence numbers are unknown: one that was ingested
+  // has others in the file than in the MANIFEST.
+  const auto first = [&](const Slice& key) {
+    return index.Seek(key, std::numeric_limits<uint64_t>::max());
+  };
+  const auto last = [&](const Slice& key) { return index.Seek(key, 0); };
+  // Bounds that tombstones made are not in the data.
+  bool is_within = true;
+  if (!metadata_.largest_is_sentinel()) {
+    const Slice key = metadata_.largest_user_key();
+    is_within = first(key) < index.size() && last(key) + 1 >= index.size();
+  }
+  if (TagType(ExtractTag(metadata_.smallest)) != ValueType::kRangeDeletion) {
+    is_within &= index.size() > 0 && first(metadata_.smallest_user_key()) == 0;
+  }
+  if (is_within) return Status::OK();
+  return table_->file.Corruption(
+      table_->file.footer().metaindex.offset,
+      "the index does not have the bounds of the table in the MANIFEST");
 }
 
 Status Loader::LoadPartitions(const BlockHandle& handle,
                               const IndexFormat& format) {
   TableIndex top = NewIndex();
-  Status s = AddToIndex(handle, format, &top);
-  if (s.ok()) s = CheckPartitions(handle, top);
+  Status s = AddToIndex(handle, IndexOptions(), format, &top);
   for (size_t i = 0; s.ok() && i < top.size(); ++i) {
     const BlockHandle partition = top.handle(i);
     table_->meta_blocks.push_back({metaindex::kIndex, partition});
-    s = AddToIndex(partition, format, &table_->index);
+    s = AddToIndex(partition, IndexOptions(), format, &table_->index);
   }
   return s;
 }
@@ -332,23 +382,20 @@ Status Loader::LoadFilter() {
 
 Status Loader::LoadFullFilter(const BlockHandle& handle) {
   BlockBuffer contents;
-  Status s =
-      table_->file.ReadContents(handle, {.readahead = &readahead_}, &contents);
+  Status s = table_->file.ReadContents(handle, MetaOptions(), &contents);
   if (s.ok()) table_->filter.SetFull(std::move(contents));
   return s;
 }
 
 Status Loader::LoadPartitionedFilter(const BlockHandle& top) {
   auto index = std::make_unique<TableIndex>(NewIndex());
-  Status s =
-      AddToIndex(top, {.has_delta_handles = has_delta_handles_}, index.get());
-  if (s.ok()) s = CheckPartitions(top, *index);
+  Status s = AddToIndex(top, MetaOptions(),
+                        {.has_delta_handles = has_delta_handles_}, index.get());
   std::vector<BlockBuffer> parts;
   for (size_t i = 0; s.ok() && i < index->size(); ++i) {
     const BlockHandle handle = index->handle(i);
     table_->meta_blocks.push_back({metaindex::kPartitionedFilter, handle});
-    s = table_->file.ReadContents(handle, {.readahead = &readahead_},
-                                  &parts.emplace_back());
+    s = table_->file.ReadContents(handle, MetaOptions(), &parts.emplace_back());
   }
   if (!s.ok()) return s;
   index->Finish();

@@ -37,7 +37,8 @@ struct TableContents {
       : comparator(options.comparator),
         file(std::move(table_file), metadata.size, options.path,
              options.family_name),
-        index(options.comparator, /*has_user_keys=*/false, /*bytes_max=*/0) {}
+        index(options.comparator, /*has_user_keys=*/false, /*bytes_max=*/0,
+              /*file_size=*/0) {}
 
   const InternalKeyComparator* const comparator;
   TableFile file;

@@ -77,13 +77,24 @@ Status ReadaheadBuffer::Read(const RandomAccessFile& file, uint64_t file_size,
   return Status::OK();
 }
 
+std::string TableName(const std::string& path, const std::string& family_name) {
+  if (family_name.empty()) return path;
+  return path + " (column family " + family_name + ")";
+}
+
+Status AtTable(const std::string& table, const Status& status,
+               const std::string& detail) {
+  const std::string text = std::string(status.message()) + detail;
+  if (status.IsNoSpace()) return Status::NoSpace(table, text);
+  if (status.IsPathNotFound()) return Status::PathNotFound(table, text);
+  return Status::IOError(table, text);
+}
+
 TableFile::TableFile(std::unique_ptr<RandomAccessFile> file, uint64_t size,
                      const std::string& path, const std::string& family_name)
     : file_(std::move(file)),
       size_(size),
-      name_(family_name.empty()
-                ? path
-                : path + " (column family " + family_name + ")") {}
+      name_(TableName(path, family_name)) {}
 
 Status TableFile::ReadFooter(ReadaheadBuffer* tail, Footer* footer) const {
   if (size_ < kFooterBytes) {
@@ -93,7 +104,7 @@ Status TableFile::ReadFooter(ReadaheadBuffer* tail, Footer* footer) const {
   const uint64_t offset = size_ - wanted;
   // One more byte, which must not be there.
   Status s = tail->Fill(*file_, offset, wanted + 1);
-  if (!s.ok()) return s;
+  if (!s.ok()) return At(offset, s);
   const size_t found = tail->bytes().size();
   if (found != wanted) {
     return Corruption(offset + std::min(found, wanted),
@@ -124,14 +135,15 @@ Status TableFile::ReadStored(const BlockHandle& handle,
   const size_t size = handle.size + kBlockTrailerBytes;
   if (readahead != nullptr) {
     Status s = readahead->Read(*file_, size_, handle.offset, size, stored);
-    if (!s.ok() || !stored->empty()) return s;
+    if (!s.ok()) return At(handle.offset, s);
+    if (!stored->empty()) return s;
   }
   if (!buffer->Allocate(size)) {
     return At(handle.offset, Status::IOError("no memory for a block of " +
                                              std::to_string(size) + " bytes"));
   }
   Status s = file_->Read(handle.offset, size, stored, buffer->data());
-  if (!s.ok()) return s;
+  if (!s.ok()) return At(handle.offset, s);
   if (stored->size() != size) {
     return Corruption(handle.offset, "the file ends in a block");
   }
@@ -149,18 +161,23 @@ Status TableFile::CheckStored(const BlockHandle& handle,
 }
 
 Status TableFile::Uncompressed(const BlockHandle& handle,
-                               const CompressionDictionary* dictionary,
-                               const Slice& stored, BlockBuffer* buffer,
+                               const ReadOptions& options, const Slice& stored,
+                               BlockBuffer* buffer,
                                BlockBuffer* contents) const {
   const auto compression = static_cast<uint8_t>(stored[handle.size]);
+  if (compression != kNoCompression && options.refuses_compressed) {
+    return Corruption(handle.offset,
+                      "a block is compressed that cannot be, by type " +
+                          std::to_string(compression));
+  }
   if (compression == kNoCompression && stored.data() == buffer->data()) {
     *contents = std::move(*buffer);
     contents->Truncate(handle.size);
     return Status::OK();
   }
-  Status s =
-      Uncompress(compression, dictionary, Slice(stored.data(), handle.size),
-                 kMaxBlockBytes, contents);
+  Status s = Uncompress(compression, options.dictionary,
+                        Slice(stored.data(), handle.size),
+                        options.uncompressed_bytes_max, contents);
   return s.ok() ? s : At(handle.offset, s);
 }
 
@@ -172,7 +189,7 @@ Status TableFile::ReadContents(const BlockHandle& handle,
   Status s = ReadStored(handle, options.readahead, &buffer, &stored);
   if (s.ok() && options.verify_checksums) s = CheckStored(handle, stored);
   if (!s.ok()) return s;
-  return Uncompressed(handle, options.dictionary, stored, &buffer, contents);
+  return Uncompressed(handle, options, stored, &buffer, contents);
 }
 
 StatusOr<std::shared_ptr<const Block>> TableFile::ReadBlock(
@@ -202,7 +219,10 @@ StatusOr<std::shared_ptr<const Block>> TableFile::ReadProperties(
     }
   }
   BlockBuffer contents;
-  if (s.ok()) s = Uncompressed(handle, nullptr, stored, &buffer, &contents);
+  if (s.ok()) {
+    s = Uncompressed(handle, {.refuses_compressed = true}, stored, &buffer,
+                     &contents);
+  }
   if (!s.ok()) return s;
   auto block = Block::Parse(std::move(contents), Block::Kind::kOther);
   if (!block.ok()) return At(handle.offset, block.status());
@@ -226,8 +246,7 @@ Status TableFile::At(uint64_t offset, const Status& status) const {
     case Status::kInvalidArgument:
       return Status::InvalidArgument(name_, status.message());
     default:
-      return Status::IOError(name_, std::string(status.message()) +
-                                        " at offset " + std::to_string(offset));
+      return AtTable(name_, status, " at offset " + std::to_string(offset));
   }
 }
 

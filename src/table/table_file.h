@@ -55,6 +55,14 @@ class ReadaheadBuffer {
   Slice bytes_;  // At offset_ of the file; in buffer_ or kept by the file.
 };
 
+// How messages name a table: the path, and the column family if there is one.
+[[nodiscard]] std::string TableName(const std::string& path,
+                                    const std::string& family_name);
+// `status`, with `table` named in front and `detail` behind. IOErrors keep
+// their subcode.
+[[nodiscard]] Status AtTable(const std::string& table, const Status& status,
+                             const std::string& detail);
+
 // Errors are those of TableReader. Constant after ReadFooter(); thread-safe.
 class TableFile {
  public:
@@ -80,6 +88,10 @@ class TableFile {
     bool verify_checksums = true;
     const CompressionDictionary* dictionary = nullptr;
     ReadaheadBuffer* readahead = nullptr;
+    // Blocks that are compressed are Corruption.
+    bool refuses_compressed = false;
+    // What it may become if it is compressed.
+    uint64_t uncompressed_bytes_max = kMaxBlockBytes;
   };
 
   // The contents of the block at `handle`, uncompressed.
@@ -108,8 +120,7 @@ class TableFile {
                     BlockBuffer* buffer, Slice* stored) const;
   Status CheckStored(const BlockHandle& handle, const Slice& stored) const;
   // Of `stored`, which is in `*buffer` or elsewhere.
-  Status Uncompressed(const BlockHandle& handle,
-                      const CompressionDictionary* dictionary,
+  Status Uncompressed(const BlockHandle& handle, const ReadOptions& options,
                       const Slice& stored, BlockBuffer* buffer,
                       BlockBuffer* contents) const;
 

@@ -8,11 +8,13 @@
 namespace paceline {
 
 TableIndex::TableIndex(const InternalKeyComparator* comparator,
-                       bool has_user_keys, uint64_t bytes_max)
+                       bool has_user_keys, uint64_t bytes_max,
+                       uint64_t file_size)
     : comparator_(comparator),
       has_user_keys_(has_user_keys),
-      bytes_max_(std::min<uint64_t>(bytes_max,
-                                    std::numeric_limits<uint32_t>::max())) {}
+      bytes_max_(
+          std::min<uint64_t>(bytes_max, std::numeric_limits<uint32_t>::max())),
+      block_bytes_left_(file_size) {}
 
 Status TableIndex::Add(const Block& block, const IndexFormat& format) {
   IndexIterator entry(&block, format);
@@ -33,6 +35,11 @@ Status TableIndex::AddEntry(const Slice& separator, const BlockHandle& handle) {
   if (handle.size > kMaxBlockBytes) {
     return Status::Corruption("the index has a block that is too large");
   }
+  // One block must not stand for many.
+  if (handle.size + kBlockTrailerBytes > block_bytes_left_) {
+    return Status::Corruption("the index has blocks that overlap");
+  }
+  block_bytes_left_ -= handle.size + kBlockTrailerBytes;
   if (separators_.size() + separator.size() > bytes_max_) {
     return Status::NotSupported("the index is too large");
   }

@@ -25,12 +25,14 @@ namespace paceline {
 class TableIndex {
  public:
   // Separators are user keys, or internal keys whose types mean nothing.
-  // Those that take more than `bytes_max` together are refused.
+  // Those that take more than `bytes_max` together are refused, as are blocks
+  // that take more than the `file_size` bytes of their file.
   TableIndex(const InternalKeyComparator* comparator, bool has_user_keys,
-             uint64_t bytes_max);
+             uint64_t bytes_max, uint64_t file_size);
 
   // Adds the entries of an index block. Corruption (NotSupported), without a
-  // place: a malformed entry, separators out of order (too many of them).
+  // place: a malformed entry, separators out of order, blocks that overlap
+  // (separators that are too large).
   Status Add(const Block& block, const IndexFormat& format);
   // Must be called once, behind the last Add().
   void Finish();
@@ -77,6 +79,7 @@ class TableIndex {
   const InternalKeyComparator* comparator_;
   bool has_user_keys_;
   uint64_t bytes_max_;
+  uint64_t block_bytes_left_;
   std::vector<Entry> entries_;
   std::string separators_;
   KeyNumbers numbers_;  // For the default order: of the user keys.

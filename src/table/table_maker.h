@@ -69,6 +69,8 @@ struct TableForm {
   uint32_t format_version = 5;
   ChecksumType checksum = kXXH3;
   CompressionType compression = kNoCompression;
+  // Of what is never compressed in a good table.
+  CompressionType meta_compression = kNoCompression;
   int entries_in_block = 5;
   int restart_interval = 3;
   IndexType index_type = IndexType::kBinarySearch;
@@ -76,6 +78,8 @@ struct TableForm {
   bool has_delta_handles = false;
   int index_restart_interval = 1;
   int blocks_in_partition = 3;
+  // How many more times the index has the last block.
+  int last_block_repeated = 0;
   enum class Filter { kNone, kFull, kPartitioned } filter = Filter::kNone;
 };
 
@@ -105,6 +109,9 @@ class TableMaker {
   std::string Make(const Entries& entries) {
     AddDataBlocks(entries);
     AddFilter();
+    for (int i = 0; i < form_.last_block_repeated; ++i) {
+      blocks_.push_back(Part(blocks_.back()));
+    }
     std::map<std::string, BlockHandle> meta;
     if (filter_) meta[filter_->first] = filter_->second;
     const BlockHandle index =
@@ -114,17 +121,17 @@ class TableMaker {
     }
     if (!tombstones_.empty()) {
       meta[metaindex::kRangeTombstones] =
-          AddBlock(tombstones_.Finish(), kNoCompression);
+          AddBlock(tombstones_.Finish(), form_.meta_compression);
     }
     meta[metaindex::kProperties] =
-        AddBlock(EncodeProperties(properties_), kNoCompression);
+        AddBlock(EncodeProperties(properties_), form_.meta_compression);
     properties_at_ = meta[metaindex::kProperties];
     BlockBuilder metaindex(1);
     for (const auto& [name, handle] : meta) {
       metaindex.Add(name, Encoded(handle));
     }
     const BlockHandle metaindex_handle =
-        AddBlock(metaindex.Finish(), kNoCompression);
+        AddBlock(metaindex.Finish(), form_.meta_compression);
     AddFooter(metaindex_handle, index);
     return std::move(file_);
   }
@@ -279,7 +286,7 @@ class TableMaker {
       BloomFilterBuilder filter(10);
       for (const std::string& key : keys_) filter.AddKey(key);
       filter_ = {metaindex::kFullFilter,
-                 AddBlock(filter.Finish(), kNoCompression)};
+                 AddBlock(filter.Finish(), form_.meta_compression)};
     } else if (form_.filter == TableForm::Filter::kPartitioned) {
       std::vector<Part> parts;
       for (const auto& [begin, end] : Partitions(blocks_.size())) {
@@ -290,10 +297,12 @@ class TableMaker {
           filter.AddKey(keys_[i]);
         }
         parts.push_back({blocks_[end - 1].separator,
-                         AddBlock(filter.Finish(), kNoCompression), ""});
+                         AddBlock(filter.Finish(), form_.meta_compression),
+                         ""});
       }
-      filter_ = {metaindex::kPartitionedFilter,
-                 AddIndexBlock(parts, 0, parts.size(), false, kNoCompression)};
+      filter_ = {
+          metaindex::kPartitionedFilter,
+          AddIndexBlock(parts, 0, parts.size(), false, form_.meta_compression)};
     }
   }
 

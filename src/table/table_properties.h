@@ -70,6 +70,7 @@ inline constexpr char kTimestampsPersisted[] =
 inline constexpr char kComparator[] = "rocksdb.comparator";
 inline constexpr char kCompression[] = "rocksdb.compression";
 inline constexpr char kFamilyName[] = "rocksdb.column.family.name";
+inline constexpr char kSessionIdentity[] = "rocksdb.creating.session.identity";
 inline constexpr char kFilterPolicy[] = "rocksdb.filter.policy";
 inline constexpr char kMergeOperator[] = "rocksdb.merge.operator";
 inline constexpr char kWholeKeyFiltering[] =

@@ -541,6 +541,57 @@ TEST_F(TableReaderTest, AGoodBlockIsCachedByThoseWhoDoNotVerify) {
   EXPECT_EQ(cache_->size(), 1u);
 }
 
+// Fails every read from the one after `good_reads` on.
+class FailingFile final : public RandomAccessFile {
+ public:
+  FailingFile(const std::string& bytes, int good_reads, Status failure)
+      : file_(bytes, &reads_),
+        good_reads_(good_reads),
+        failure_(std::move(failure)) {}
+  Status Read(uint64_t offset, size_t n, Slice* result,
+              char* scratch) const override {
+    Status s = file_.Read(offset, n, result, scratch);
+    return reads_ > good_reads_ ? failure_ : s;
+  }
+
+ private:
+  mutable int reads_ = 0;
+  const StringFile file_;
+  const int good_reads_;
+  const Status failure_;
+};
+
+TEST_F(TableReaderTest, FailedReadsAreNamedWithFileOffsetAndFamily) {
+  TestRandom random(TestSeed());
+  const std::string bytes = TableMaker({}).Make(RandomEntries(&random, 30));
+  metadata_.size = bytes.size();
+  const auto check = [](const Status& s) {
+    EXPECT_TRUE(s.IsNoSpace()) << "the subcode is kept";
+    EXPECT_THAT(s.ToString(), HasSubstr(kPath));
+    EXPECT_THAT(s.ToString(), HasSubstr("users"));
+    EXPECT_THAT(s.ToString(), HasSubstr("at offset 0"));
+    EXPECT_THAT(s.ToString(), HasSubstr("a quota"));
+  };
+  for (const int good_reads : {0, 1}) {
+    const auto table =
+        TableReader::Open({.comparator = &comparator_,
+                           .block_cache = cache_,
+                           .path = kPath,
+                           .family_name = "users"},
+                          std::make_unique<FailingFile>(
+                              bytes, good_reads, Status::NoSpace("a quota")),
+                          metadata_);
+    ASSERT_EQ(table.ok(), good_reads > 0);
+    if (!table.ok()) {
+      check(table.status());
+      continue;
+    }
+    const auto iterator = (*table)->NewIterator({});
+    iterator->SeekToFirst();
+    check(iterator->status());
+  }
+}
+
 TEST_F(TableReaderTest, VerifyGoesOnBehindDamage) {
   TestRandom random(TestSeed());
   TableMaker maker({.name = "plain", .filter = Filter::kFull});
@@ -586,6 +637,79 @@ TEST_F(TableReaderTest, VerifyMissesNeitherOrderNorBounds) {
   EXPECT_TRUE(Open(TableMaker({.entries_in_block = 1}).Make(reversed))
                   .status()
                   .IsCorruption());
+}
+
+TEST_F(TableReaderTest, ATableOfOtherBoundsIsNotTheOneThatIsMeant) {
+  Entries entries = NewEntries();
+  for (const char* key : {"f", "g", "h", "i"}) {
+    entries[InternalKey(key, 5)] = "";
+  }
+  const std::string sentinel = [] {
+    std::string key = "c";
+    PutFixed64(&key, kRangeTombstoneSentinelTag);
+    return key;
+  }();
+  struct Case {
+    std::string smallest;
+    std::string largest;
+    bool is_good;
+  };
+  const Case cases[] = {
+      {InternalKey("f", 5), InternalKey("i", 5), true},
+      // Sequence numbers of entries that were ingested.
+      {InternalKey("f", 9), InternalKey("i", 9), true},
+      {InternalKey("f", 1), InternalKey("i", 1), true},
+      {InternalKey("f", 5), InternalKey("x", 5), false},
+      {InternalKey("f", 5), InternalKey("g", 5), false},
+      {InternalKey("h", 5), InternalKey("i", 5), false},
+      {InternalKey("x", 5), InternalKey("y", 5), false},
+      {InternalKey("a", 5), InternalKey("b", 5), false},
+      // What tombstones made is not in the index.
+      {InternalKey("a", 5, ValueType::kRangeDeletion), sentinel, true},
+      {InternalKey("z", 5, ValueType::kRangeDeletion), InternalKey("i", 5),
+       true},
+      {InternalKey("h", 5), sentinel, false},
+  };
+  for (const bool has_user_keys : {false, true}) {
+    const std::string bytes =
+        TableMaker({.entries_in_block = 1, .has_user_keys = has_user_keys})
+            .Make(entries);
+    for (const Case& c : cases) {
+      metadata_.smallest = c.smallest;
+      metadata_.largest = c.largest;
+      const Status s = Open(bytes).status();
+      EXPECT_EQ(s.ok(), c.is_good)
+          << c.smallest << " " << c.largest << ": " << s.ToString();
+      if (c.is_good) continue;
+      EXPECT_TRUE(s.IsCorruption());
+      EXPECT_THAT(s.ToString(), HasSubstr("bounds"));
+      EXPECT_THAT(s.ToString(), HasSubstr(kPath));
+      EXPECT_THAT(s.ToString(), HasSubstr("users"));
+    }
+  }
+}
+
+TEST_F(TableReaderTest, ATableOfAnotherNumberIsNotTheOneThatIsMeant) {
+  Entries entries = NewEntries();
+  entries[InternalKey("f", 5)] = "";
+  metadata_.number = 12;
+  const auto open = [&](const std::string& more = "") {
+    TableMaker maker({});
+    maker.SetProperty(property::kOriginalFileNumber, VarintProperty(13));
+    if (more == property::kExternalVersion) {
+      maker.SetProperty(more, Fixed32Property(1));
+    } else if (!more.empty()) {
+      maker.SetProperty(more, "identity");
+    }
+    return Open(maker.Make(entries)).status();
+  };
+  EXPECT_TRUE(open().IsCorruption());
+  EXPECT_THAT(open().ToString(), HasSubstr("written as table 13, not as 12"));
+  // It may have come from elsewhere.
+  EXPECT_TRUE(open(property::kExternalVersion).ok());
+  EXPECT_TRUE(open(property::kSessionIdentity).ok());
+  metadata_.number = 13;
+  EXPECT_TRUE(open().ok());
 }
 
 TEST_F(TableReaderTest, VersionsInSeveralBlocksAreAllFound) {
@@ -819,6 +943,42 @@ TEST_F(TableReaderTest, TombstonesThatWouldTakeAllMemoryAreRefused) {
     maker.AddTombstone(begin, end, i + 1);
   }
   EXPECT_TRUE(Open(maker.Make(NewEntries())).status().IsNotSupported());
+}
+
+TEST_F(TableReaderTest, AnIndexThatRepeatsABlockIsCorrupt) {
+  TestRandom random(TestSeed());
+  const Entries entries = RandomEntries(&random, 30);
+  for (const IndexType type :
+       {IndexType::kBinarySearch, IndexType::kTwoLevel}) {
+    TableForm form{.index_type = type};
+    EXPECT_TRUE(Open(TableMaker(form).Make(entries)).ok());
+    form.last_block_repeated = 100;
+    const Status s = Open(TableMaker(form).Make(entries)).status();
+    EXPECT_TRUE(s.IsCorruption());
+    EXPECT_THAT(s.ToString(), HasSubstr("overlap"));
+  }
+}
+
+// A few bytes could stand for gigabytes.
+TEST_F(TableReaderTest, MetaBlocksThatAreCompressedAreCorrupt) {
+  if (!CanCompress(kSnappyCompression)) GTEST_SKIP() << "not in this build";
+  TestRandom random(TestSeed());
+  const Status s = Open(TableMaker({.meta_compression = kSnappyCompression})
+                            .Make(RandomEntries(&random, 30)))
+                       .status();
+  EXPECT_TRUE(s.IsCorruption());
+  EXPECT_THAT(s.ToString(), HasSubstr("is compressed"));
+}
+
+TEST_F(TableReaderTest, AnIndexThatExpandsTooFarIsNotEvenRead) {
+  if (!CanCompress(kZSTD)) GTEST_SKIP() << "not in this build";
+  Entries entries = NewEntries();
+  entries[InternalKey(std::string(16 << 20, 'k'), 1)] = "";
+  const std::string bytes = TableMaker({.compression = kZSTD}).Make(entries);
+  ASSERT_LT(bytes.size(), 64u << 10);
+  const Status s = Open(bytes).status();
+  EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+  EXPECT_THAT(s.ToString(), HasSubstr("wrong size"));
 }
 
 TEST_F(TableReaderTest, AScanReadsAhead) {

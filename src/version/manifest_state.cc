@@ -1,6 +1,8 @@
 #include "src/version/manifest_state.h"
 
 #include <algorithm>
+#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "src/format/file_name.h"
@@ -39,6 +41,9 @@ class EditApplier {
     }
     return Status::OK();
   }
+
+  // Edits of a group wait for others.
+  [[nodiscard]] bool is_in_group() const { return !group_.empty(); }
 
   Status Finish() const {
     if (!has_next_file_number_) return Missing("next file number");
@@ -143,6 +148,36 @@ Status ManifestState::Apply(const VersionEdit& edit) {
   return Status::OK();
 }
 
+Status ManifestState::CheckDistinct() const {
+  std::set<std::string> names;
+  std::unordered_set<uint64_t> numbers;
+  for (const auto& [id, family] : families) {
+    if (!names.insert(family.name).second) {
+      return Contradiction("two column families have the name " + family.name);
+    }
+    for (const auto& [number, file] : family.files) {
+      if (numbers.insert(number).second) continue;
+      return Contradiction("file " + std::to_string(number) +
+                           " is in two column families");
+    }
+  }
+  return Status::OK();
+}
+
+void ManifestState::BoundSequences() {
+  for (auto& [id, family] : families) {
+    for (auto& [number, file] : family.files) {
+      // No entry has it.
+      if (file.metadata->largest_sequence != kMaxSequenceNumber) continue;
+      FileMetaData bounded = *file.metadata;
+      bounded.largest_sequence = last_sequence;
+      bounded.smallest_sequence =
+          std::min(bounded.smallest_sequence, last_sequence);
+      file.metadata = std::make_shared<const FileMetaData>(std::move(bounded));
+    }
+  }
+}
+
 uint64_t ManifestState::FirstLiveLog() const {
   uint64_t smallest = UINT64_MAX;
   for (const auto& [id, family] : families) {
@@ -244,9 +279,11 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   auto manifest = OpenCurrentManifest(file_system, directory);
   if (!manifest.ok()) return manifest.status();
   std::string path = ManifestFileName(directory, manifest->number);
-  LogReader reader(
-      {.file = std::move(manifest->file), .path = path, .log_number = 0},
-      WALRecoveryMode::kTolerateCorruptedTailRecords);
+  LogReader reader({.file = std::move(manifest->file),
+                    .path = path,
+                    .log_number = 0,
+                    .refuses_records_behind_damage = true},
+                   WALRecoveryMode::kTolerateCorruptedTailRecords);
   ReadManifestResult result{ManifestState::Empty(), manifest->number};
   EditApplier applier(&result.state);
   Slice record;
@@ -254,15 +291,22 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
   while ((read = reader.ReadRecord(&record)) == LogReader::Result::kRecord) {
     StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
     Status s = edit.ok() ? applier.Add(*std::move(edit)) : edit.status();
-    if (s.IsNotSupported()) return s;
-    if (!s.ok()) {
-      return Status::Corruption(
-          path + " at offset " + std::to_string(reader.offset()), s.message());
+    // Every edit is synced before the next one is written.
+    if (reader.follows_zero_fill()) {
+      s = Status::Corruption("records follow unwritten space");
     }
+    const std::string place =
+        path + " at offset " + std::to_string(reader.offset());
+    if (s.IsNotSupported()) return Status::NotSupported(place, s.message());
+    if (!s.ok()) return Status::Corruption(place, s.message());
   }
   if (read == LogReader::Result::kError) return reader.status();
   Status s = applier.Finish();
+  if (s.ok()) s = result.state.CheckDistinct();
   if (!s.ok()) return Status::Corruption(path, s.message());
+  result.state.BoundSequences();
+  result.is_cut_short = reader.was_cut_short() || reader.follows_zero_fill() ||
+                        applier.is_in_group();
   return result;
 }
 

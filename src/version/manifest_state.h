@@ -45,6 +45,13 @@ struct ManifestState {
   // unspecified.
   Status Apply(const VersionEdit& edit);
 
+  // To be called behind the last edit. Corruption if two families have the same
+  // name or a file in common.
+  [[nodiscard]] Status CheckDistinct() const;
+  // To be called behind the last edit. Gives files that do not say how new
+  // their entries are (the oldest form in a MANIFEST) the last sequence number.
+  void BoundSequences();
+
   // WALs below it hold nothing that is still needed.
   [[nodiscard]] uint64_t FirstLiveLog() const;
   [[nodiscard]] std::optional<uint32_t> FamilyIdByName(
@@ -59,10 +66,14 @@ struct ManifestState {
 struct ReadManifestResult {
   ManifestState state;
   uint64_t manifest_number = 0;
+  // Something at its end was left out, or never reached the device: an edit
+  // that was torn, a group without its last one, unwritten space.
+  bool is_cut_short = false;
 };
 
 // PathNotFound if there is no CURRENT; Corruption, with file and offset, for
-// damage anywhere but in a torn last record; NotSupported as for
+// damage anywhere but in a torn last record, behind which there is no whole
+// one; NotSupported as for
 // VersionEdit::Decode().
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
                                           const std::string& directory);

@@ -1,5 +1,6 @@
 #include "src/version/manifest_state.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -392,6 +393,40 @@ TEST_F(ReadManifestWithCurrentTest, EveryRecordIsApplied) {
   EXPECT_EQ(state.families.at(1).log_number, 8u);
 }
 
+// The largest one there is would be handed on to new entries.
+TEST_F(ReadManifestWithCurrentTest, AFileOfTheOldestFormHasTheLastSequence) {
+  std::string required;
+  Required().EncodeTo(&required);
+  std::string added;
+  for (uint64_t number : {7, 0, 11, 100}) PutVarint64(&added, number);
+  PutLengthPrefixed(&added, "smallest12345678");
+  PutLengthPrefixed(&added, "smallest12345679");
+  WriteManifest(std::vector<std::string>{added, required});
+  const ManifestState state = ReadGood();
+  const FileMetaData& file = *state.families.at(0).files.at(11).metadata;
+  EXPECT_EQ(file.smallest_sequence, 0u);
+  EXPECT_EQ(file.largest_sequence, 100u);
+}
+
+TEST_F(ReadManifestWithCurrentTest, FamiliesHaveNeitherNamesNorFilesInCommon) {
+  WriteManifest({Required(), AddFamily(1, "one"), AddFamily(2, "one")});
+  ExpectCorruption({manifest_, "two column families have the name one"});
+  WriteManifest({Required(), AddFamily(1, "default")});
+  ExpectCorruption({manifest_, "two column families have the name default"});
+  WriteManifest(
+      {Required(), AddFamily(1, "one"), DropFamily(1), AddFamily(2, "one")});
+  EXPECT_EQ(ReadGood().FamilyIdByName("one"), 2u);
+
+  VersionEdit in_family = Files({}, {{3, 7}});
+  in_family.family_id = 1;
+  const VersionEdit files = Files({}, {{0, 7}});
+  WriteManifest({Required(), AddFamily(1, "one"), files, in_family});
+  ExpectCorruption({manifest_, "file 7 is in two column families"});
+  WriteManifest({Required(), AddFamily(1, "one"), files,
+                 Files({{0, 7}}, {{0, 8}}), in_family});
+  EXPECT_EQ(ReadGood().families.at(1).files.size(), 1u);
+}
+
 TEST_F(ReadManifestWithCurrentTest, EmptyRecordsAreEmptyEdits) {
   WriteManifest({VersionEdit(), Required(), VersionEdit()});
   EXPECT_EQ(ReadGood().next_file_number, 20u);
@@ -456,6 +491,80 @@ TEST_F(ReadManifestWithCurrentTest, DamageNamesTheFileAndTheOffset) {
   }
 }
 
+// What looks like the end of the file is none if records follow it.
+TEST_F(ReadManifestWithCurrentTest, ALengthThatPassesTheEndHidesNoRecords) {
+  const auto offsets =
+      WriteManifest({Required(), AddFamily(1, "one"), AddFamily(2, "two")});
+  const std::string bytes = ReadFileBytes(manifest_);
+  constexpr size_t kLengthEnd = 5;  // Its more significant byte.
+  for (uint64_t offset : offsets) {
+    std::string damaged = bytes;
+    damaged[offset + kLengthEnd] = '\x40';
+    WriteFileBytes(manifest_, damaged);
+    if (offset == offsets.back()) {
+      EXPECT_EQ(ReadGood().families.size(), 2u);
+      EXPECT_TRUE(Read()->is_cut_short);
+    } else {
+      ExpectCorruption({manifest_, "offset " + std::to_string(offset),
+                        "records follow a damaged one"});
+    }
+  }
+}
+
+TEST_F(ReadManifestWithCurrentTest, ZerosHideNoRecords) {
+  const auto offsets =
+      WriteManifest({Required(), AddFamily(1, "one"), AddFamily(2, "two")});
+  std::string damaged = ReadFileBytes(manifest_);
+  std::fill(damaged.begin() + static_cast<ptrdiff_t>(offsets[1]),
+            damaged.begin() + static_cast<ptrdiff_t>(offsets[2]), '\0');
+  WriteFileBytes(manifest_, damaged);
+  ExpectCorruption({manifest_, "offset " + std::to_string(offsets[1]),
+                    "records follow unwritten space"});
+}
+
+TEST_F(ReadManifestWithCurrentTest, ZerosHideNoRecordsOfTheNextBlock) {
+  std::vector<VersionEdit> edits = {Required()};
+  for (uint32_t id = 1; id <= 40; ++id) {
+    edits.push_back(AddFamily(id, std::string(1000, 'n') + std::to_string(id)));
+  }
+  const auto offsets = WriteManifest(edits);
+  ASSERT_GT(offsets.back(), log::kBlockBytes);
+  std::string damaged = ReadFileBytes(manifest_);
+  const uint64_t begin = offsets[20];
+  std::fill(damaged.begin() + static_cast<ptrdiff_t>(begin),
+            damaged.begin() + log::kBlockBytes, '\0');
+  // The rest of the record that began in front of the block is none by itself.
+  const auto next =
+      std::lower_bound(offsets.begin(), offsets.end(), log::kBlockBytes);
+  std::string rest = damaged.substr(*next);
+  damaged.resize(log::kBlockBytes);
+  WriteFileBytes(manifest_, damaged + rest);
+  ExpectCorruption({manifest_, "records follow unwritten space"});
+}
+
+TEST_F(ReadManifestWithCurrentTest, ZerosAndTornRecordsAtItsEndAreIgnored) {
+  WriteManifest({Required()});
+  std::string bytes = ReadFileBytes(manifest_);
+  EXPECT_FALSE(Read()->is_cut_short);
+  WriteManifest({AddFamily(1, "torn")});
+  const std::string torn = ReadFileBytes(manifest_);
+  for (const std::string& tail :
+       {std::string(100, '\0'), std::string(70'000, '\0'),
+        torn.substr(0, torn.size() - 1),
+        std::string(100, '\0') + torn.substr(7)}) {
+    WriteFileBytes(manifest_, bytes + tail);
+    EXPECT_EQ(ReadGood().families.size(), 1u);
+    EXPECT_TRUE(Read()->is_cut_short);
+  }
+}
+
+TEST_F(ReadManifestWithCurrentTest, AGroupThatWasCutOffCutsTheManifestShort) {
+  WriteManifest({Required(), InGroup(AddFamily(1, "one"), 1)});
+  EXPECT_TRUE(Read()->is_cut_short);
+  WriteManifest({Required(), InGroup(AddFamily(1, "one"), 0)});
+  EXPECT_FALSE(Read()->is_cut_short);
+}
+
 TEST_F(ReadManifestWithCurrentTest, ABadEditNamesTheFileAndTheOffset) {
   std::string good;
   Required().EncodeTo(&good);
@@ -476,8 +585,11 @@ TEST_F(ReadManifestWithCurrentTest, WhatIsNotSupportedIsSaidSo) {
   Required().EncodeTo(&good);
   std::string blob;
   PutVarint32(&blob, 400);
-  WriteManifest(std::vector<std::string>{good, blob});
-  EXPECT_TRUE(Read().status().IsNotSupported());
+  const auto offsets = WriteManifest(std::vector<std::string>{good, blob});
+  const Status s = Read().status();
+  EXPECT_TRUE(s.IsNotSupported());
+  EXPECT_THAT(s.ToString(), HasSubstr(manifest_ + " at offset " +
+                                      std::to_string(offsets[1])));
 }
 
 TEST_F(ReadManifestWithCurrentTest, AFailedReadIsNotCorruption) {

@@ -10,12 +10,16 @@ namespace paceline {
 
 namespace {
 
-// By epoch where all files have one, else by sequence numbers.
-void SortNewestFirst(LiveTables* files) {
-  auto lacks_epoch = [](const std::shared_ptr<LiveTable>& file) {
-    return file->metadata().epoch_number == 0;
-  };
-  bool by_epoch = std::none_of(files->begin(), files->end(), lacks_epoch);
+// True if all files of the family have an epoch. If one of them on any level
+// has none, RocksDB does not go by those of the others.
+bool HasEpochs(const ManifestState::Family& family) {
+  return std::none_of(
+      family.files.begin(), family.files.end(),
+      [](const auto& file) { return file.second.metadata->epoch_number == 0; });
+}
+
+// By epoch, or by sequence numbers.
+void SortNewestFirst(bool by_epoch, LiveTables* files) {
   std::sort(files->begin(), files->end(),
             [by_epoch](const auto& left, const auto& right) {
               const FileMetaData& a = left->metadata();
@@ -33,8 +37,8 @@ void SortNewestFirst(LiveTables* files) {
             });
 }
 
-Status SortByKey(const InternalKeyComparator& comparator, int level,
-                 LiveTables* files) {
+Status SortByKey(const TableContext& context, int level, LiveTables* files) {
+  const InternalKeyComparator& comparator = context.comparator;
   std::sort(files->begin(), files->end(), [&](const auto& a, const auto& b) {
     return comparator.Compare(a->metadata().smallest, b->metadata().smallest) <
            0;
@@ -47,7 +51,8 @@ Status SortByKey(const InternalKeyComparator& comparator, int level,
                                      file.smallest) >= 0)) {
       return Status::Corruption(
           "the MANIFEST has overlapping tables on level " +
-              std::to_string(level),
+              std::to_string(level) + " of column family " +
+              context.family_name,
           "table " + std::to_string(file.number));
     }
   }
@@ -70,9 +75,9 @@ StatusOr<std::shared_ptr<const Version>> Version::Make(
     }
     version->levels_[static_cast<size_t>(file.level)].push_back(shared);
   }
-  SortNewestFirst(&version->levels_[0]);
+  SortNewestFirst(HasEpochs(family), &version->levels_[0]);
   for (int level = 1; level < kLevels; ++level) {
-    Status s = SortByKey(version->comparator(), level,
+    Status s = SortByKey(*previous.context_, level,
                          &version->levels_[static_cast<size_t>(level)]);
     if (!s.ok()) return s;
     version->bounds_[static_cast<size_t>(level)] =

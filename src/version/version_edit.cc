@@ -1,6 +1,9 @@
 #include "src/version/version_edit.h"
 
+#include <algorithm>
+
 #include "src/base/coding.h"
+#include "src/format/file_name.h"
 #include "src/format/internal_key.h"
 
 namespace paceline {
@@ -104,8 +107,16 @@ class Decoder {
   bool ReadNumber(uint64_t* value, const char* what) {
     return GetVarint64(&input_, value) || Malformed(what);
   }
-  bool ReadNumber(std::optional<uint64_t>* value, const char* what) {
-    return ReadNumber(&value->emplace(), what);
+  bool ReadFileNumber(uint64_t* value, const char* what) {
+    return ReadNumber(value, what) &&
+           (*value <= kFileNumberMax || Malformed(what));
+  }
+  bool ReadFileNumber(std::optional<uint64_t>* value, const char* what) {
+    return ReadFileNumber(&value->emplace(), what);
+  }
+  bool ReadSequence(SequenceNumber* value, const char* what) {
+    return ReadNumber(value, what) &&
+           (*value <= kMaxSequenceNumber || Malformed(what));
   }
   bool ReadString(Slice* value, const char* what) {
     return GetLengthPrefixed(&input_, value) || Malformed(what);
@@ -116,14 +127,23 @@ class Decoder {
     *value = bytes.ToString();
     return true;
   }
+  // `payload` is one number and nothing else.
+  bool ReadWhole(Slice payload, uint64_t* value, const char* what) {
+    return (GetVarint64(&payload, value) && payload.empty()) || Malformed(what);
+  }
+  // Of several in one edit the largest counts. True.
+  bool TakeMinLogNumber(uint64_t number) {
+    edit_.min_log_number_to_keep =
+        std::max(edit_.min_log_number_to_keep.value_or(0), number);
+    return true;
+  }
   bool ReadFamilyId(uint32_t* id, const char* what) {
     return GetVarint32(&input_, id) || Malformed(what);
   }
   bool ReadLevel(int* level) {
     uint32_t value = 0;
-    if (!GetVarint32(&input_, &value) || value >= kLevels) {
-      return Malformed("level");
-    }
+    if (!GetVarint32(&input_, &value)) return Malformed("level");
+    if (value >= kLevels) return NotSupported("more than 7 levels");
     *level = static_cast<int>(value);
     return true;
   }
@@ -140,30 +160,30 @@ class Decoder {
 };
 
 bool Decoder::ReadField(uint32_t tag) {
-  uint64_t ignored = 0;
+  uint64_t number = 0;
   switch (tag) {
     case kComparator:
       return ReadString(&edit_.comparator_name, "comparator name");
     case kLogNumber:
-      return ReadNumber(&edit_.log_number, "log number");
+      return ReadFileNumber(&edit_.log_number, "log number");
     case kNextFileNumber:
-      return ReadNumber(&edit_.next_file_number, "next file number");
+      return ReadFileNumber(&edit_.next_file_number, "next file number");
     case kLastSequence:
-      return ReadNumber(&edit_.last_sequence, "last sequence");
+      return ReadSequence(&edit_.last_sequence.emplace(), "last sequence");
     case kPreviousLogNumber:
-      return ReadNumber(&ignored, "previous log number");
+      return ReadNumber(&number, "previous log number");
     case kMinLogNumberToKeep:
-      return ReadNumber(&edit_.min_log_number_to_keep, "min log number");
+      return ReadFileNumber(&number, "min log number") &&
+             TakeMinLogNumber(number);
     case kCompactionCursor: {
-      int level = 0;
       std::string cursor;
-      return ReadLevel(&level) && ReadInternalKey(&cursor);
+      return ReadNumber(&number, "level") && ReadInternalKey(&cursor);
     }
     case kDeletedFile: {
       VersionEdit::DeletedFile file;
       if (!ReadLevel(&file.level)) return false;
       edit_.deleted_files.push_back(file);
-      return ReadNumber(&edit_.deleted_files.back().number, "file number");
+      return ReadFileNumber(&edit_.deleted_files.back().number, "file number");
     }
     case kNewFile:
     case kNewFile2:
@@ -224,7 +244,8 @@ bool Decoder::ReadOldWalAddition() {
 bool Decoder::ReadNewFile(uint32_t tag) {
   VersionEdit::AddedFile added;
   FileMetaData& file = added.file;
-  if (!ReadLevel(&added.level) || !ReadNumber(&file.number, "file number")) {
+  if (!ReadLevel(&added.level) ||
+      !ReadFileNumber(&file.number, "file number")) {
     return false;
   }
   if (tag == kNewFile3) {
@@ -236,12 +257,15 @@ bool Decoder::ReadNewFile(uint32_t tag) {
       !ReadInternalKey(&file.smallest) || !ReadInternalKey(&file.largest)) {
     return false;
   }
-  // The oldest form does not say; nothing newer can be in it.
+  // The oldest form does not say; see ManifestState::BoundSequences().
   file.largest_sequence = kMaxSequenceNumber;
   if (tag != kNewFile &&
-      (!ReadNumber(&file.smallest_sequence, "smallest sequence") ||
-       !ReadNumber(&file.largest_sequence, "largest sequence"))) {
+      (!ReadSequence(&file.smallest_sequence, "smallest sequence") ||
+       !ReadSequence(&file.largest_sequence, "largest sequence"))) {
     return false;
+  }
+  if (file.smallest_sequence > file.largest_sequence) {
+    return Malformed("sequence numbers of a file");
   }
   if (tag == kNewFile4 && !ReadNewFileFields(&file)) return false;
   edit_.added_files.push_back(std::move(added));
@@ -266,20 +290,22 @@ bool Decoder::ReadNewFileField(uint32_t field, Slice payload,
       if (payload.size() != 1) return Malformed("mark of a file");
       file->is_marked_for_compaction = payload[0] == 1;
       return true;
-    case kFieldMinLogNumberToKeep:
-      return GetFixed64(&payload, &edit_.min_log_number_to_keep.emplace()) ||
+    case kFieldMinLogNumberToKeep: {
+      uint64_t number = 0;
+      return (GetFixed64(&payload, &number) && payload.empty() &&
+              number <= kFileNumberMax && TakeMinLogNumber(number)) ||
              Malformed("min log number of a file");
+    }
     case kFieldOldestBlobFile:
       return NotSupported("blob files");
     case kFieldOldestAncestorTime:
-      return GetVarint64(&payload, &file->oldest_ancestor_time) ||
-             Malformed("oldest ancestor time of a file");
+      return ReadWhole(payload, &file->oldest_ancestor_time,
+                       "oldest ancestor time of a file");
     case kFieldFileCreationTime:
-      return GetVarint64(&payload, &file->file_creation_time) ||
-             Malformed("creation time of a file");
+      return ReadWhole(payload, &file->file_creation_time,
+                       "creation time of a file");
     case kFieldEpochNumber:
-      return GetVarint64(&payload, &file->epoch_number) ||
-             Malformed("epoch number of a file");
+      return ReadWhole(payload, &file->epoch_number, "epoch number of a file");
     case kFieldPathId:
       if (payload.size() != 1) return Malformed("path id");
       return payload[0] == 0 || NotSupported("tables in other directories");

@@ -9,12 +9,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "src/base/coding.h"
+#include "src/format/file_name.h"
 #include "src/format/internal_key.h"
 #include "test/support/seed.h"
 
 namespace paceline {
 namespace {
 
+using std::string_view_literals::operator""sv;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -221,18 +223,18 @@ TEST(VersionEditTest, EveryFieldIsReadAsWritten) {
   edit.added_family = std::string("a\0b\xff", 4);
   edit.drops_family = true;
   edit.comparator_name = "";
-  edit.log_number = UINT64_MAX;
-  edit.next_file_number = UINT64_MAX - 1;
+  edit.log_number = kFileNumberMax;
+  edit.next_file_number = kFileNumberMax - 1;
   edit.last_sequence = (uint64_t{1} << 56) - 1;
   edit.max_family_id = UINT32_MAX;
   edit.min_log_number_to_keep = 128;
   edit.database_id = std::string(300, 'i');
   edit.remaining_in_group = 0;
   edit.is_closed_cleanly = true;
-  edit.deleted_files = {{0, 1}, {kLevels - 1, UINT64_MAX}};
+  edit.deleted_files = {{0, 1}, {kLevels - 1, kFileNumberMax}};
   VersionEdit::AddedFile added;
   added.level = kLevels - 1;
-  added.file.number = UINT64_MAX;
+  added.file.number = kFileNumberMax;
   added.file.size = UINT64_MAX;
   added.file.smallest = std::string(kTagBytes, '\0');
   added.file.largest = std::string(300, '\xff');
@@ -251,12 +253,13 @@ VersionEdit::AddedFile RandomFile(TestRandom* random) {
   auto key = [&] { return random->Bytes(kTagBytes + random->Below(40)); };
   VersionEdit::AddedFile added;
   added.level = static_cast<int>(random->Below(kLevels));
-  added.file.number = number();
+  added.file.number = number() & kFileNumberMax;
   added.file.size = number();
   added.file.smallest = key();
   added.file.largest = key();
-  added.file.smallest_sequence = number();
-  added.file.largest_sequence = number();
+  const SequenceNumber sequence = number() & kMaxSequenceNumber;
+  added.file.smallest_sequence = random->Below(sequence + 1);
+  added.file.largest_sequence = sequence;
   added.file.oldest_ancestor_time = number();
   added.file.file_creation_time = number();
   added.file.epoch_number = random->OneIn(2) ? 0 : number();
@@ -273,11 +276,13 @@ TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
     edit.drops_family = random.OneIn(4);
     if (random.OneIn(2)) edit.added_family = random.Bytes(random.Below(200));
     if (random.OneIn(2)) edit.comparator_name = random.Bytes(random.Below(99));
-    if (random.OneIn(2)) edit.log_number = number();
-    if (random.OneIn(2)) edit.next_file_number = number();
-    if (random.OneIn(2)) edit.last_sequence = number();
+    if (random.OneIn(2)) edit.log_number = number() & kFileNumberMax;
+    if (random.OneIn(2)) edit.next_file_number = number() & kFileNumberMax;
+    if (random.OneIn(2)) edit.last_sequence = number() & kMaxSequenceNumber;
     if (random.OneIn(2)) edit.max_family_id = static_cast<uint32_t>(number());
-    if (random.OneIn(2)) edit.min_log_number_to_keep = number();
+    if (random.OneIn(2)) {
+      edit.min_log_number_to_keep = number() & kFileNumberMax;
+    }
     if (random.OneIn(2)) edit.database_id = random.Bytes(random.Below(50));
     if (random.OneIn(2)) {
       edit.remaining_in_group = static_cast<uint32_t>(number());
@@ -288,7 +293,7 @@ TEST(VersionEditTest, RandomEditsAreReadAsWritten) {
     }
     for (uint64_t left = random.Below(4); left > 0; --left) {
       edit.deleted_files.push_back(
-          {static_cast<int>(random.Below(kLevels)), number()});
+          {static_cast<int>(random.Below(kLevels)), number() & kFileNumberMax});
     }
     ExpectEqual(Decoded(Encoded(edit)), edit);
   }
@@ -341,6 +346,16 @@ TEST(VersionEditTest, MalformedFieldsOfAFileAreCorruption) {
   }
 }
 
+TEST(VersionEditTest, BytesBehindTheNumberOfAFieldAreCorruption) {
+  for (uint64_t field : {5, 6, 13}) {
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(field).String("\1\1").Number(1),
+                  Status::kCorruption, "of a file");
+  }
+  ExpectRefused(
+      Bytes().NewFile4(0, 1).Number(3).String("\0\0\0\0\0\0\0\0x"sv).Number(1),
+      Status::kCorruption, "log number of a file");
+}
+
 // ---- What only RocksDB writes.
 
 TEST(VersionEditTest, EveryFormOfANewFileIsRead) {
@@ -387,6 +402,16 @@ TEST(VersionEditTest, TheMinLogNumberMayComeWithAFile) {
   Bytes edit;
   edit.NewFile4(0, 9).Number(3).String(payload).Number(1);
   EXPECT_EQ(Decoded(edit).min_log_number_to_keep, 0x1234567890u);
+}
+
+TEST(VersionEditTest, OfSeveralMinLogNumbersTheLargestCounts) {
+  std::string payload;
+  PutFixed64(&payload, 8);
+  Bytes edit;
+  edit.Number(10).Number(9);
+  edit.NewFile4(0, 9).Number(3).String(payload).Number(1);
+  edit.Number(10).Number(7);
+  EXPECT_EQ(Decoded(edit).min_log_number_to_keep, 9u);
 }
 
 TEST(VersionEditTest, DeletedFilesAndCompactionCursorsAreRead) {
@@ -474,10 +499,13 @@ TEST(VersionEditTest, AFileBoundaryShorterThanATagIsCorruption) {
   }
 }
 
-TEST(VersionEditTest, LevelsFromSevenOnAreCorruption) {
-  ExpectRefused(Bytes().NewFile4(7, 1).Number(1), Status::kCorruption, "level");
-  ExpectRefused(Bytes().Number(6).Number(7).Number(1), Status::kCorruption,
-                "level");
+TEST(VersionEditTest, LevelsFromSevenOnAreNotSupported) {
+  ExpectRefused(Bytes().NewFile4(7, 1).Number(1), Status::kNotSupported,
+                "more than 7 levels");
+  ExpectRefused(Bytes().Number(6).Number(7).Number(1), Status::kNotSupported,
+                "more than 7 levels");
+  // A cursor means nothing here, whatever its level.
+  ExpectEqual(Decoded(Bytes().Number(5).Number(7).String("key12345678")), {});
 }
 
 TEST(VersionEditTest, BadPathIdsAndLogNumbersOfFilesAreCorruption) {
@@ -498,6 +526,40 @@ TEST(VersionEditTest, NumbersThatAreTooLargeAreCorruption) {
                 Status::kCorruption, "log number");
   ExpectRefused(Bytes().Number(uint64_t{1} << 33).String(""),
                 Status::kCorruption, "tag");
+}
+
+TEST(VersionEditTest, SequenceNumbersThatFitNoTagAreCorruption) {
+  const uint64_t too_large = kMaxSequenceNumber + 1;
+  ExpectRefused(Bytes().Number(4).Number(too_large), Status::kCorruption,
+                "last sequence");
+  const auto file = [](uint64_t smallest, uint64_t largest) {
+    Bytes edit;
+    edit.Number(100).Number(0).Number(1).Number(9).String("s12345678");
+    return edit.String("s12345678").Number(smallest).Number(largest);
+  };
+  ExpectRefused(file(1, too_large), Status::kCorruption, "largest sequence");
+  ExpectRefused(file(too_large, 1), Status::kCorruption, "smallest sequence");
+  ExpectRefused(file(2, 1), Status::kCorruption, "sequence numbers of a file");
+  EXPECT_EQ(Decoded(file(1, too_large - 1)).added_files.size(), 1u);
+}
+
+// From UINT64_MAX on the numbers of new files would begin at 0 again.
+TEST(VersionEditTest, FileNumbersThatAreTooLargeAreCorruption) {
+  const uint64_t too_large = kFileNumberMax + 1;
+  for (uint64_t number : {too_large, UINT64_MAX}) {
+    for (uint64_t tag : {2, 3, 10}) {
+      ExpectRefused(Bytes().Number(tag).Number(number), Status::kCorruption,
+                    "number");
+    }
+    ExpectRefused(Bytes().Number(6).Number(0).Number(number),
+                  Status::kCorruption, "file number");
+    ExpectRefused(Bytes().NewFile4(0, number).Number(1), Status::kCorruption,
+                  "file number");
+    std::string payload;
+    PutFixed64(&payload, number);
+    ExpectRefused(Bytes().NewFile4(0, 1).Number(3).String(payload).Number(1),
+                  Status::kCorruption, "log number");
+  }
 }
 
 // Each field alone: cut anywhere inside, it is malformed and nothing worse.

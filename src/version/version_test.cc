@@ -149,6 +149,28 @@ TEST_F(VersionTest, LevelZeroIsNewestFirst) {
   EXPECT_EQ(version->NextEpoch(), 3u);
 }
 
+// RocksDB derives all epochs of a family anew if any of its files has none.
+TEST_F(VersionTest, AFileWithoutAnEpochOnAnyLevelMakesSequencesCount) {
+  AddTable(0, {{"a", 2, ValueType::kValue, "new"}}, {});
+  AddTable(0, {{"a", 1, ValueType::kValue, "old"}}, {});
+  AddTable(3, {{"a", 0, ValueType::kValue, "oldest"}}, {});
+  const auto set = [this](uint64_t number, uint64_t epoch,
+                          SequenceNumber sequence) {
+    auto& metadata = family_.files[number].metadata;
+    FileMetaData changed = *metadata;
+    changed.epoch_number = epoch;
+    changed.largest_sequence = sequence;
+    metadata = std::make_shared<const FileMetaData>(changed);
+  };
+  set(1, 1, 2);
+  set(2, 2, 1);
+  set(3, 0, 0);
+  EXPECT_EQ(Made()->files(0)[0]->number(), 1u);
+  EXPECT_EQ(Get(*Made(), "a", 9), "new");
+  set(3, 1, 0);
+  EXPECT_EQ(Made()->files(0)[0]->number(), 2u);
+}
+
 TEST_F(VersionTest, OverlappingFilesOfALevelAreCorruption) {
   AddTable(1,
            {{"a", 1, ValueType::kValue, ""}, {"c", 1, ValueType::kValue, ""}},
@@ -156,6 +178,8 @@ TEST_F(VersionTest, OverlappingFilesOfALevelAreCorruption) {
   AddTable(1, {{"b", 2, ValueType::kValue, ""}}, {});
   const auto version = Version::Make(family_, Version(context_));
   EXPECT_TRUE(version.status().IsCorruption());
+  EXPECT_THAT(version.status().ToString(),
+              testing::HasSubstr("level 1 of column family family"));
 }
 
 TEST_F(VersionTest, TheVersionsOfAKeyMaySpanFilesOfALevel) {

@@ -84,8 +84,10 @@ LogReader::Physical LogReader::FillBlock() {
   // What is left of a full block here is padding, whatever it holds.
   Status s = source_.file->Read(kBlockBytes, &rest_, block_.get());
   if (!s.ok()) {
-    status_ = s;
     offset_ = block_end_;
+    // It names the file.
+    status_ =
+        Status::IOError(s.message(), "at offset " + std::to_string(block_end_));
     return Physical::kReadError;
   }
   block_end_ += rest_.size();
@@ -169,9 +171,7 @@ bool LogReader::TakeFragment(bool* goes_on) {
 
 bool LogReader::OnMetadata() {
   if (type_ == log::kCompressionType) {
-    offset_ = physical_offset_;
-    status_ = Status::NotSupported("the log is compressed", source_.path);
-    return false;
+    return Refuse("the log is compressed");
   }
   if (type_ == log::kTimestampSizes ||
       type_ == log::kRecyclableTimestampSizes) {
@@ -179,10 +179,7 @@ bool LogReader::OnMetadata() {
     constexpr size_t kEntryBytes = 6;  // u32 family id, u16 size
     for (; sizes.size() >= kEntryBytes; sizes.remove_prefix(kEntryBytes)) {
       if (DecodeFixed<uint16_t>(sizes.data() + 4) == 0) continue;
-      offset_ = physical_offset_;
-      status_ = Status::NotSupported("the log has user-defined timestamps",
-                                     source_.path);
-      return false;
+      return Refuse("the log has user-defined timestamps");
     }
   }
   return true;
@@ -212,7 +209,13 @@ bool LogReader::OnOtherLog() {
 }
 
 bool LogReader::OnZeroFill() {
+  if (HasRecordBehind()) return Report("records follow unwritten space");
+  // A recyclable header is longer, so that more may be left of a full block
+  // than what is too short for any.
+  const bool is_padding = has_seen_recyclable_ && !is_last_block_ &&
+                          rest_.size() < kRecyclableHeaderBytes;
   SkipBlock();
+  if (is_padding && !in_fragment_) return true;
   follows_zero_fill_ = true;
   if (!in_fragment_) return true;
   was_cut_short_ = true;
@@ -226,6 +229,7 @@ bool LogReader::OnZeroFill() {
 bool LogReader::OnEnd(bool is_torn) {
   if (!is_torn && !in_fragment_) return false;
   was_cut_short_ = true;
+  if (HasRecordBehind()) return Report("records follow a damaged one");
   if (is_skipping() || is_tolerant()) return false;
   return Report("the file ends within a record");
 }
@@ -243,11 +247,39 @@ bool LogReader::Report(const char* what) {
   return false;
 }
 
+bool LogReader::Refuse(const char* what) {
+  offset_ = physical_offset_;
+  status_ =
+      Status::NotSupported(source_.path, std::string(what) + " at offset " +
+                                             std::to_string(physical_offset_));
+  return false;
+}
+
 void LogReader::DropFragment() {
   in_fragment_ = false;
   assembled_.clear();
 }
 
 void LogReader::SkipBlock() { rest_.clear(); }
+
+bool LogReader::HasRecordBehind() {
+  if (!source_.refuses_records_behind_damage) return false;
+  for (size_t at = 1; at + kHeaderBytes <= rest_.size(); ++at) {
+    const char* header = rest_.data() + at;
+    const size_t end = at + kHeaderBytes + DecodeFixed<uint16_t>(header + 4);
+    const auto type = static_cast<uint8_t>(header[6]);
+    // The later parts of a record may be those of the one that was torn.
+    const bool may_begin = type == log::kFull || type == log::kFirst;
+    if (!may_begin || end > rest_.size()) continue;
+    const size_t bytes = end - at - 6;  // All that has a checksum.
+    if (bytes > search_bytes_left_) return true;
+    search_bytes_left_ -= bytes;
+    if (crc32c::Unmask(DecodeFixed32(header)) ==
+        crc32c::Value(header + 6, bytes)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace paceline

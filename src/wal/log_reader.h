@@ -21,6 +21,10 @@ class LogReader {
     std::unique_ptr<SequentialFile> file;
     std::string path;         // For messages.
     uint64_t log_number = 0;  // Checked in recyclable records.
+    // For a log that is never cut in front of a whole record, as a MANIFEST:
+    // damage is an error in every mode, even where it looks like a torn tail
+    // or unwritten space, if a record begins behind it in its block.
+    bool refuses_records_behind_damage = false;
   };
 
   enum class Result {
@@ -53,6 +57,10 @@ class LogReader {
   [[nodiscard]] bool ended_at_other_log() const { return ended_at_other_log_; }
 
  private:
+  // What HasRecordBehind() may look through in one log. Damage by accident is
+  // far below it; hostile bytes must not take forever.
+  static constexpr uint64_t kSearchBytesMax = uint64_t{1} << 30;
+
   enum class Physical {
     kRecord,     // type_, fragment_
     kEnd,        // At a record boundary.
@@ -78,9 +86,13 @@ class LogReader {
   // Takes a fragment in. True if a logical record is complete.
   bool TakeFragment(bool* goes_on);
 
+  // Each ends the log with an error at the record last read. False.
   bool Report(const char* what);
+  bool Refuse(const char* what);
   void DropFragment();
   void SkipBlock();
+  // Whether a whole record begins anywhere behind the first byte of rest_.
+  bool HasRecordBehind();
   [[nodiscard]] bool is_skipping() const {
     return mode_ == WALRecoveryMode::kSkipAnyCorruptedRecords;
   }
@@ -110,6 +122,7 @@ class LogReader {
   bool ended_at_other_log_ = false;
   bool follows_zero_fill_ = false;
   bool is_over_ = false;
+  uint64_t search_bytes_left_ = kSearchBytesMax;
   uint64_t offset_ = 0;
   Status status_;
 };

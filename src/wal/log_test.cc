@@ -205,6 +205,8 @@ std::string Outcome(const std::string& bytes, WALRecoveryMode mode) {
     outcome += reader.status().IsCorruption()     ? "damage"
                : reader.status().IsNotSupported() ? "not supported"
                                                   : "other error";
+    EXPECT_THAT(std::string(reader.status().message()),
+                HasSubstr("at offset " + std::to_string(reader.offset())));
     outcome += '@' + std::to_string(reader.offset());
   }
   if (reader.was_cut_short()) outcome += " cut";
