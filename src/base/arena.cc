@@ -14,7 +14,7 @@ namespace {
 
 // Blocks double from the first size to the last, so that an idle column family
 // costs little and a busy one gets memory in huge pages: with small pages,
-// nearly every step of a skip list search misses the TLB as well.
+// nearly every step of a search in a memtable misses the TLB as well.
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 

@@ -56,7 +56,8 @@ StatusOr<FlushResult> FlushMemTables(
        .logger = nullptr,
        .snapshots = std::move(snapshots),
        .tombstones = tombstones.fragments().empty() ? nullptr : &tombstones,
-       .is_bottommost = nullptr},
+       .is_bottommost = nullptr,
+       .is_stopping = nullptr},
       input.get());
   Status s;
   for (entries.SeekToFirst(); s.ok() && entries.Valid(); entries.Next()) {

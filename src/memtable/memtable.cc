@@ -6,48 +6,39 @@ namespace {
 
 class MemTableIterator final : public InternalIterator {
  public:
-  explicit MemTableIterator(const SkipList* list) : list_(list) {}
+  explicit MemTableIterator(const EntryTree* tree) : cursor_(tree) {}
 
-  bool Valid() const override { return node_ != nullptr; }
-  void SeekToFirst() override { node_ = list_->First(); }
-  void SeekToLast() override { node_ = list_->Last(); }
+  bool Valid() const override { return cursor_.Valid(); }
+  void SeekToFirst() override { cursor_.SeekToFirst(); }
+  void SeekToLast() override { cursor_.SeekToLast(); }
   void Seek(const Slice& target) override {
-    node_ =
-        list_->FindGreaterOrEqual(ExtractUserKey(target), ExtractTag(target));
+    cursor_.Seek(ExtractUserKey(target), ExtractTag(target));
   }
   void SeekForPrev(const Slice& target) override {
-    Seek(target);
-    if (node_ == nullptr) {
-      SeekToLast();
-    } else if (node_->key() != target) {
-      Prev();
-    }
+    cursor_.SeekForPrev(ExtractUserKey(target), ExtractTag(target));
   }
-  void Next() override { node_ = SkipList::Next(node_); }
-  void Prev() override {
-    node_ = list_->FindLessThan(ExtractUserKey(node_->key()), node_->tag());
-  }
-  Slice key() const override { return node_->key(); }
-  Slice value() const override { return node_->value(); }
+  void Next() override { cursor_.Next(); }
+  void Prev() override { cursor_.Prev(); }
+  Slice key() const override { return cursor_.entry().key(); }
+  Slice value() const override { return cursor_.entry().value(); }
   Status status() const override { return Status::OK(); }
 
  private:
-  const SkipList* const list_;
-  SkipList::Node* node_ = nullptr;
+  EntryTree::Cursor cursor_;
 };
 
 }  // namespace
 
 MemTable::MemTable(const Comparator* user_comparator)
     : comparator_(user_comparator),
-      list_(&comparator_, &arena_),
+      tree_(&comparator_, &arena_),
       range_tombstones_(user_comparator) {}
 
 bool MemTable::Add(SequenceNumber sequence, ValueType type,
                    const Slice& user_key, const Slice& value) {
   bool is_new = type == ValueType::kRangeDeletion
                     ? range_tombstones_.Add(user_key, value, sequence)
-                    : list_.Insert(user_key, PackTag(sequence, type), value);
+                    : tree_.Insert(user_key, PackTag(sequence, type), value);
   if (!is_new) return false;
   entries_.fetch_add(1, std::memory_order_relaxed);
   if (type != ValueType::kValue && type != ValueType::kMerge) {
@@ -57,7 +48,7 @@ bool MemTable::Add(SequenceNumber sequence, ValueType type,
 }
 
 std::unique_ptr<InternalIterator> MemTable::NewIterator() const {
-  return std::make_unique<MemTableIterator>(&list_);
+  return std::make_unique<MemTableIterator>(&tree_);
 }
 
 }  // namespace paceline

@@ -9,7 +9,7 @@
 #include "src/format/internal_iterator.h"
 #include "src/format/internal_key.h"
 #include "src/format/range_tombstones.h"
-#include "src/memtable/skip_list.h"
+#include "src/memtable/entry_tree.h"
 
 namespace paceline {
 
@@ -82,7 +82,7 @@ class MemTable {
  private:
   const InternalKeyComparator comparator_;
   Arena arena_;
-  SkipList list_;
+  EntryTree tree_;
   RangeTombstoneSet range_tombstones_;
   // Statistics: relaxed, nothing is concluded from them.
   Atomic<uint64_t> entries_ = 0;
@@ -97,14 +97,12 @@ template <typename Visit>
 void MemTable::VisitVersions(const Slice& user_key, SequenceNumber snapshot,
                              Visit visit) const {
   uint64_t newest = PackTag(snapshot, ValueType::kSeekMax);
-  SkipList::Node* node = list_.FindGreaterOrEqual(user_key, newest);
-  for (; node != nullptr; node = SkipList::Next(node)) {
-    if (comparator_.CompareUserKeys(ExtractUserKey(node->key()), user_key) !=
-        0) {
-      return;
-    }
-    uint64_t tag = node->tag();
-    if (!visit(TagSequence(tag), TagType(tag), node->value())) return;
+  EntryTree::Cursor cursor(&tree_);
+  for (cursor.Seek(user_key, newest); cursor.Valid(); cursor.Next()) {
+    const EntryTree::Entry& entry = cursor.entry();
+    if (comparator_.CompareUserKeys(entry.user_key(), user_key) != 0) return;
+    uint64_t tag = entry.tag();
+    if (!visit(TagSequence(tag), TagType(tag), entry.value())) return;
   }
 }
 
