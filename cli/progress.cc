@@ -114,13 +114,14 @@ void Progress::Run(const std::stop_token& stop) {
   // The standard library's own, because sync.h has no wait with a time limit.
   std::mutex mutex;
   std::condition_variable_any stop_requested;
-  while (!stop.stop_requested()) {
+  // At least once, however short the work was.
+  do {
     std::unique_lock lock(mutex);
     stop_requested.wait_for(lock, stop, kRedrawInterval, [] { return false; });
     // The last column stays free: some terminals would wrap.
     std::string line = line_(TerminalWidth() - 1);
     (void)WriteFully(STDERR_FILENO, std::string(kClearLine) + line);
-  }
+  } while (!stop.stop_requested());
 }
 
 std::function<std::string(size_t)> LoadLine(

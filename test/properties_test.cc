@@ -88,8 +88,7 @@ TEST_F(PropertiesTest, UnknownNamesAreNotAnswered) {
   Open();
   for (const char* unknown :
        {"", "num-files-at-level", "num-files-at-level7", "num-files-at-level-1",
-        "num-files-at-level0x", "num-files-at-level00x", "no-such-property",
-        "num-live-versions"}) {
+        "num-files-at-level0x", "num-files-at-level00x", "no-such-property"}) {
     EXPECT_EQ(Number(unknown), std::nullopt) << unknown;
     EXPECT_EQ(Text(unknown), std::nullopt) << unknown;
   }

@@ -159,7 +159,8 @@ class CompactionIteratorTest : public testing::Test {
          .is_bottommost =
              [this](const Slice& key) {
                return is_bottommost_ && !below_.contains(key.ToString());
-             }},
+             },
+         .is_stopping = nullptr},
         &input);
     std::vector<Entry> left;
     for (output.SeekToFirst(); output.Valid(); output.Next()) {
@@ -329,9 +330,10 @@ TEST_F(CompactionIteratorTest, ItStopsAlsoWhereNothingIsLeft) {
   }
   EntryIterator input(input_.entries);
   bool is_stopping = false;
-  CompactionIterator output(
-      {.comparator = &Order(), .is_stopping = [&] { return is_stopping; }},
-      &input);
+  CompactionIterator::Config config;
+  config.comparator = &Order();
+  config.is_stopping = [&] { return is_stopping; };
+  CompactionIterator output(config, &input);
   output.SeekToFirst();
   ASSERT_TRUE(output.Valid());
   is_stopping = true;

@@ -33,16 +33,22 @@ TEST_F(LogTotalsTest, TheNewestAreFoundWithAllThatWasWritten) {
   auto log = NewLog(InfoLogFileName(directory_.path()));
   EXPECT_FALSE(Newest());
   LogOpening(log.get(), directory_.path());
-  WriteTotals(log.get(), {.stalls_by_cause = {{.family = "old"}}});
-  Metrics metrics{.flush_bytes_written = 7, .compaction_bytes_written = 8};
-  metrics.stalls_by_cause = {
-      {.family = "a family=b",
-       .cause = StallCause::kPendingCompaction,
-       .delays = 1,
-       .delay_micros = 2,
-       .stops = 3,
-       .stop_micros = 4},
-      {.cause = StallCause::kLocked, .stops = 5, .stop_micros = 6}};
+  Metrics old;
+  old.stalls_by_cause.emplace_back().family = "old";
+  WriteTotals(log.get(), old);
+  Metrics metrics;
+  metrics.flush_bytes_written = 7;
+  metrics.compaction_bytes_written = 8;
+  metrics.stalls_by_cause = {{.family = "a family=b",
+                              .cause = StallCause::kPendingCompaction,
+                              .delays = 1,
+                              .delay_micros = 2,
+                              .stops = 3,
+                              .stop_micros = 4},
+                             {.family = "",
+                              .cause = StallCause::kLocked,
+                              .stops = 5,
+                              .stop_micros = 6}};
   WriteTotals(log.get(), metrics);
   Log(log.get(), "something else");
   const auto found = Newest();
@@ -67,7 +73,9 @@ TEST_F(LogTotalsTest, TheNewestAreFoundWithAllThatWasWritten) {
 TEST_F(LogTotalsTest, OlderLogsCountIfTheNewOneHasNone) {
   for (uint64_t number : {1, 2}) {
     auto log = NewLog(OldInfoLogFileName(directory_.path(), number));
-    WriteTotals(log.get(), {.flush_bytes_written = number});
+    Metrics metrics;
+    metrics.flush_bytes_written = number;
+    WriteTotals(log.get(), metrics);
   }
   auto log = NewLog(InfoLogFileName(directory_.path()));
   LogOpening(log.get(), directory_.path());
