@@ -1,5 +1,6 @@
 // Crashes of a whole database on a simulated disk.
 
+#include <cerrno>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,33 @@ TEST(PowerCutTest, ANewDatabaseKeepsItsDirectory) {
   ASSERT_THAT(recovered.Open(OptionsOn(&image), kDirectory), IsOk());
   EXPECT_EQ(Difference({{"default", {{"key", "value"}}}}, recovered.ReadAll()),
             "");
+}
+
+// A batch over two families, of which one is flushed: the other part must not
+// be in a WAL that a power cut can take away.
+TEST(PowerCutTest, AFlushOfOneFamilyKeepsTheOthersPartOfItsBatches) {
+  SimFileSystem files;
+  ASSERT_THAT(files.CreateDirectory("/data"), IsOk());
+  ASSERT_THAT(files.SyncDirectory("/"), IsOk());
+  TestDatabase database;
+  ASSERT_THAT(database.Open(OptionsOn(&files), kDirectory), IsOk());
+  ASSERT_THAT(database.CreateFamily("other"), IsOk());
+  WriteBatch batch;
+  ASSERT_THAT(batch.Put("key", "1"), IsOk());
+  ASSERT_THAT(batch.Put(database.Family("other"), "key", "2"), IsOk());
+  ASSERT_THAT(database->Write({}, &batch), IsOk());
+  files.AddFault({.operations = {"Sync"},
+                  .path_pattern = "*.log",
+                  .times = UINT64_MAX,
+                  .error_number = EIO});
+  EXPECT_THAT(database->Flush({}), HasCode(Status::kIOError))
+      << "the WAL cannot be synced";
+  SimFileSystem image(files.Disk().AfterCrash(CrashModel::kNothing, 0));
+  TestDatabase recovered;
+  ASSERT_THAT(recovered.Open(OptionsOn(&image), kDirectory), IsOk());
+  EXPECT_EQ(Difference({{"default", {}}, {"other", {}}}, recovered.ReadAll()),
+            "");
+  EXPECT_THAT(database.Close(), HasCode(Status::kIOError));
 }
 
 }  // namespace

@@ -233,6 +233,7 @@ void Background::RunFlushJob() {
   while (!is_stopping_.load(std::memory_order_relaxed)) {
     std::vector<FamilyFlush> flushes = TakeFlush();
     if (flushes.empty()) break;
+    ++flushes_begun_;
     mutex_.Unlock();
     Status s = Flush(&flushes);
     mutex_.Lock();
@@ -263,8 +264,13 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
       s = result.status();
     }
   }
+  std::vector<VersionEdit> edits;
   if (s.ok()) {
-    s = CommitFlush(*flushes);
+    edits = FlushEdits(*flushes);
+    s = SyncSharedWals(edits);
+  }
+  if (s.ok()) {
+    s = CommitFlush(*flushes, std::move(edits));
   } else {
     // Of the families before the one that failed. Nothing names them.
     for (const FamilyFlush& flush : *flushes) {
@@ -287,9 +293,9 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
   return s;
 }
 
-Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
-  VersionSet::Change change;
-  std::vector<FileMetaData> files;
+std::vector<VersionEdit> Background::FlushEdits(
+    const std::vector<FamilyFlush>& flushes) const {
+  std::vector<VersionEdit> edits;
   for (const auto& family : config_.families->All()) {
     auto is_flushed = [&family](const FamilyFlush& flush) {
       return flush.family == family;
@@ -307,8 +313,30 @@ Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
         edit.added_files.push_back({0, *flush->result.file});
       }
     }
-    change.edits.push_back(std::move(edit));
+    edits.push_back(std::move(edit));
   }
+  return edits;
+}
+
+// Tables hold their families' parts of the batches in the WALs that are left
+// behind. Where another family still needs these WALs for its own part, a power
+// cut must not take that away.
+Status Background::SyncSharedWals(const std::vector<VersionEdit>& edits) const {
+  uint64_t oldest_needed = UINT64_MAX;
+  uint64_t newest_needed = 0;
+  for (const VersionEdit& edit : edits) {
+    oldest_needed = std::min(oldest_needed, *edit.log_number);
+    newest_needed = std::max(newest_needed, *edit.log_number);
+  }
+  if (oldest_needed >= newest_needed) return Status::OK();
+  return config_.sync_wals(newest_needed);
+}
+
+Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes,
+                               std::vector<VersionEdit> edits) {
+  VersionSet::Change change;
+  change.edits = std::move(edits);
+  std::vector<FileMetaData> files;
   for (const FamilyFlush& flush : flushes) {
     if (flush.result.file) files.push_back(*flush.result.file);
   }
@@ -384,6 +412,7 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
     retry_nanos_ = 0;
   } else {
     ++failures_;
+    failed_flush_ = flushes_begun_;
   }
   Schedule();
   UpdateStallLocked();
@@ -643,7 +672,8 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
                          version->sealed_memtables.front()->seal_ordinal());
   }
   MutexLock lock(&mutex_);
-  uint64_t failures_before = failures_;
+  // One that is running may fail because of what has been mended meanwhile.
+  uint64_t begun_before = flushes_begun_;
   auto is_pending = [](const auto& wait) {
     if (wait.first->is_dropped()) return false;
     auto version = wait.first->PinSuperVersion();
@@ -654,7 +684,7 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
     if (is_stopping_.load(std::memory_order_relaxed)) {
       return Status::ShutdownInProgress("the DB is being closed");
     }
-    if (failures_ != failures_before && !failure_.ok()) return failure_;
+    if (failed_flush_ > begun_before && !failure_.ok()) return failure_;
     changed_.Wait(&mutex_);
   }
   return Status::OK();

@@ -50,6 +50,8 @@ class Background {
     ColumnFamilySet* families = nullptr;
     SnapshotList* snapshots = nullptr;
     std::shared_ptr<UnusedTables> unused;
+    // Makes the WALs below this number, which are full, survive a power cut.
+    std::function<Status(uint64_t)> sync_wals;
     // Gets what writers are to be told.
     std::function<void(const Stall&)> set_stall;
     // WALs below this number are not needed any more.
@@ -76,7 +78,8 @@ class Background {
   void UpdateStall() EXCLUDES(mutex_);
 
   // Blocks until nothing that `families` had sealed before the call is
-  // unflushed. The failure that keeps it so, if a flush fails meanwhile.
+  // unflushed. The failure that keeps it so, if a flush fails that began
+  // meanwhile.
   Status WaitForFlush(const ColumnFamilySet::Families& families)
       EXCLUDES(mutex_);
   // Blocks until no job runs or is due; why none can run, if so.
@@ -149,7 +152,12 @@ class Background {
   void RunFlushJob() EXCLUDES(mutex_);
   std::vector<FamilyFlush> TakeFlush() REQUIRES(mutex_);
   Status Flush(std::vector<FamilyFlush>* flushes) EXCLUDES(mutex_);
-  Status CommitFlush(const std::vector<FamilyFlush>& flushes) EXCLUDES(mutex_);
+  Status CommitFlush(const std::vector<FamilyFlush>& flushes,
+                     std::vector<VersionEdit> edits) EXCLUDES(mutex_);
+  // One edit for each family: what is flushed, and which WALs it needs then.
+  [[nodiscard]] std::vector<VersionEdit> FlushEdits(
+      const std::vector<FamilyFlush>& flushes) const;
+  Status SyncSharedWals(const std::vector<VersionEdit>& edits) const;
   // Records `change`; if that fails, remembers `files`, which a MANIFEST may
   // name or not.
   Status Record(VersionSet::Change change,
@@ -211,6 +219,8 @@ class Background {
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   Status failure_ GUARDED_BY(mutex_);  // Of the last job, if it failed.
   uint64_t failures_ GUARDED_BY(mutex_) = 0;
+  uint64_t flushes_begun_ GUARDED_BY(mutex_) = 0;
+  uint64_t failed_flush_ GUARDED_BY(mutex_) = 0;  // The last, by that count.
   uint64_t retry_nanos_ GUARDED_BY(mutex_) = 0;
 
   // Destroyed first: its jobs use all of the above.

@@ -69,6 +69,8 @@ DBImpl::DBImpl(Opened opened)
       .families = &families_,
       .snapshots = &snapshots_,
       .unused = tables_.unused,
+      .sync_wals =
+          [this](uint64_t end) { return write_path_->SyncWalsBelow(end); },
       .set_stall = [this](const Stall& stall) { write_path_->SetStall(stall); },
       .wals_released =
           [this](uint64_t first_needed) {

@@ -423,7 +423,9 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
     edits.push_back(std::move(edit));
   }
   s = versions_->LogAndApply(std::move(edits));
-  if (s.ok()) committer_.ClearFailure();
+  if (!s.ok()) return s;
+  wals_.ForgetAbandoned();
+  committer_.ClearFailure();
   return s;
 }
 

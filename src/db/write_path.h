@@ -56,6 +56,8 @@ class WritePath final : private CommitTarget {
   void ReleaseWals(uint64_t number) {
     first_needed_wal_.store(number, std::memory_order_relaxed);
   }
+  // Makes the WALs below `end`, which are full, survive a power cut.
+  Status SyncWalsBelow(uint64_t end) { return wals_.SyncBelow(end); }
   void SetStall(const Stall& stall) { controller_.SetStall(stall); }
   [[nodiscard]] uint64_t delayed_write_rate() const {
     return controller_.bytes_per_second();

@@ -40,8 +40,14 @@ void WalSet::Abandon() {
   StopThread();
   tail_.reset();
   MutexLock lock(&mutex_);
+  if (current_ != nullptr) full_.push_back(std::exchange(current_, nullptr));
+  abandoned_.insert(abandoned_.end(), full_.begin(), full_.end());
   full_.clear();
-  current_.reset();
+}
+
+void WalSet::ForgetAbandoned() {
+  MutexLock lock(&mutex_);
+  abandoned_.clear();
 }
 
 StatusOr<std::shared_ptr<WalSet::File>> WalSet::MakeFile() {
@@ -142,6 +148,21 @@ Status WalSet::Sync() {
     if (!s.ok()) return s;
   }
   return SyncFile(current.get(), /*is_full=*/false);
+}
+
+Status WalSet::SyncBelow(uint64_t end) {
+  std::vector<std::shared_ptr<File>> files;
+  {
+    MutexLock lock(&mutex_);
+    files = abandoned_;
+    files.insert(files.end(), full_.begin(), full_.end());
+  }
+  for (const auto& file : files) {
+    if (file->number >= end) continue;
+    Status s = SyncFile(file.get(), /*is_full=*/true);
+    if (!s.ok()) return config_.latch->Set(s);
+  }
+  return Status::OK();
 }
 
 Status WalSet::Close() {

@@ -50,9 +50,11 @@ class WalSet {
   // Makes a new, empty tail. There must be none.
   Status Start() EXCLUDES(mutex_);
 
-  // Lets go of all files, without a sync, and removes the WAL that was
+  // Ends writing to all files, without a sync, and removes the WAL that was
   // prepared. Nothing may be in flight.
   void Abandon() EXCLUDES(mutex_);
+  // Lets go of what was abandoned: nothing in it is needed any more.
+  void ForgetAbandoned() EXCLUDES(mutex_);
 
   // Appends one record to the tail.
   Status Append(std::span<const Slice> payload);
@@ -64,6 +66,10 @@ class WalSet {
   // Makes everything that was appended before the call survive a power cut,
   // older WALs first.
   Status Sync() EXCLUDES(mutex_);
+
+  // The same for the WALs below `end`, which must not be the tail. Unlike
+  // Sync(), any thread may call it at any time.
+  Status SyncBelow(uint64_t end) EXCLUDES(mutex_);
 
   // Blocks until the thread has nothing to do. Without appends meanwhile, no
   // file changes after this.
@@ -134,6 +140,8 @@ class WalSet {
   std::shared_ptr<File> next_ GUARDED_BY(mutex_);
   // Full WALs that are not known to be synced, oldest first.
   std::vector<std::shared_ptr<File>> full_ GUARDED_BY(mutex_);
+  // What Abandon() found, oldest first.
+  std::vector<std::shared_ptr<File>> abandoned_ GUARDED_BY(mutex_);
   CondVar became_idle_;
   bool has_work_ GUARDED_BY(mutex_) = false;
   bool is_working_ GUARDED_BY(mutex_) = false;
