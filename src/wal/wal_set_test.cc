@@ -323,6 +323,38 @@ TEST_F(WalSetTest, ASyncOfTheTailDoesNotCloseIt) {
   EXPECT_THAT(RecordsOf(kFirst), ElementsAre("one", "two"));
 }
 
+TEST_F(WalSetTest, SyncBelowSyncsTheFullWalsThatItIsAskedFor) {
+  StartWithTheThreadHeld();
+  for (const char* record : {"one", "two"}) {
+    ASSERT_TRUE(Append(record).ok());
+    ASSERT_TRUE(wals_->Switch().ok());
+  }
+  ASSERT_TRUE(Append("three").ok());
+  files_.Disarm();  // Clears the list of operations.
+  EXPECT_TRUE(wals_->SyncBelow(kFirst + 2).ok());
+  EXPECT_THAT(Operations("Sync"), ElementsAre(Name(10)));
+  EXPECT_TRUE(wals_->SyncBelow(kFirst + 3).ok());
+  EXPECT_THAT(Operations("Sync"), ElementsAre(Name(10), Name(12)));
+  files_.Release();
+}
+
+TEST_F(WalSetTest, SyncBelowDoesNotOverlookWhatWasAbandoned) {
+  StartWithTheThreadHeld();
+  ASSERT_TRUE(Append("one").ok());
+  ASSERT_TRUE(wals_->Switch().ok());
+  files_.Arm({.operation = 1,
+              .name = "Sync",
+              .path_end = Name(kFirst),
+              .forever = true});
+  files_.Release();
+  wals_->Abandon();
+  ASSERT_TRUE(wals_->Start().ok());
+  EXPECT_TRUE(wals_->SyncBelow(kFirst + 1).IsIOError());
+  EXPECT_TRUE(wals_->SyncBelow(kFirst).ok());
+  wals_->ForgetAbandoned();
+  EXPECT_TRUE(wals_->SyncBelow(kFirst + 1).ok());
+}
+
 TEST_F(WalSetTest, AFullWalIsSyncedInTheBackground) {
   files_.Hold("Sync", Name(kFirst));
   ASSERT_TRUE(wals_->Start().ok());
