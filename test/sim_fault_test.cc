@@ -16,6 +16,7 @@
 #include "test/support/effort.h"
 #include "test/support/model.h"
 #include "test/support/no_logger.h"
+#include "test/support/order_monitor.h"
 #include "test/support/seed.h"
 #include "test/support/sim_file_system.h"
 #include "test/support/test_database.h"
@@ -65,6 +66,8 @@ class DiskFullRun {
     }
     if (!testing::Test::HasFailure()) CheckLife();
     EXPECT_THAT(files_.misuses(), testing::IsEmpty());
+    EXPECT_THAT(OrderMonitor(files_.History()).violations(),
+                testing::IsEmpty());
     return is_full_;
   }
 
