@@ -1,6 +1,8 @@
 #include "src/db/recovery.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
 #include "src/format/file_name.h"
+#include "src/format/wal_predecessor.h"
 #include "src/wal/log_reader.h"
 
 namespace paceline {
@@ -49,6 +52,7 @@ class Replay {
       : file_system_(file_system),
         logger_(logger),
         mode_(mode),
+        first_live_log_(state->FirstLiveLog()),
         sink_(state, families) {
     result_.last_sequence = state->last_sequence;
   }
@@ -63,6 +67,8 @@ class Replay {
   // Whether the records of this WAL continue what was replayed, after a stop
   // in an earlier one.
   bool MayContinue(const LogReader& reader, SequenceNumber sequence);
+  // Whether the WAL before this one has all that the first record says.
+  Status CheckPredecessor(const LogReader& reader, const Slice& record);
   Status ReplayRecord(const LogReader& reader, const Slice& record,
                       bool* goes_on);
   Status OnDamage(const Status& damage);
@@ -71,6 +77,8 @@ class Replay {
   FileSystem* const file_system_;
   Logger* const logger_;
   const WALRecoveryMode mode_;
+  const uint64_t first_live_log_;
+  std::set<uint64_t> replayed_logs_;
   ReplaySink sink_;
   ReplayResult result_;
   // One past the last entry that was replayed; 0 before the first record.
@@ -92,13 +100,17 @@ Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
   ++result_.wals;
   uint64_t records_before = result_.records;
   bool goes_on = true;
+  bool is_first = true;
   Slice record;
   LogReader::Result read = LogReader::Result::kEnd;
   while (goes_on &&
          (read = reader.ReadRecord(&record)) == LogReader::Result::kRecord) {
-    Status s = ReplayRecord(reader, record, &goes_on);
+    Status s;
+    if (std::exchange(is_first, false)) s = CheckPredecessor(reader, record);
+    if (s.ok()) s = ReplayRecord(reader, record, &goes_on);
     if (!s.ok()) return s;
   }
+  replayed_logs_.insert(log_number);
   if (goes_on && read == LogReader::Result::kError) {
     Status s = reader.status();
     if (s.IsCorruption()) s = OnDamage(s);
@@ -116,6 +128,31 @@ Status Replay::ReplayFile(const std::string& path, uint64_t log_number) {
       static_cast<unsigned long long>(result_.last_sequence),
       reader.was_cut_short() ? ", incomplete" : "");
   return Status::OK();
+}
+
+// A power cut may take the end of a WAL that was not synced and leave the next
+// one.
+Status Replay::CheckPredecessor(const LogReader& reader, const Slice& record) {
+  std::optional<WalPredecessor> before = WalPredecessor::Decode(record);
+  if (!before || is_stopped_) return Status::OK();
+  SequenceNumber found = expected_sequence_ == 0 ? 0 : expected_sequence_ - 1;
+  if (before->log_number < first_live_log_ || before->last_sequence <= found) {
+    return Status::OK();
+  }
+  Status damage = Status::Corruption(
+      "WAL " + std::to_string(before->log_number) + " ends at sequence " +
+          std::to_string(found) + " instead of " +
+          std::to_string(before->last_sequence),
+      "as the next one says: " + reader.path());
+  // Its name was synced before anything was written to it, so a power cut
+  // cannot have taken all of it.
+  bool is_missing = !replayed_logs_.contains(before->log_number);
+  if (is_missing && mode_ != WALRecoveryMode::kSkipAnyCorruptedRecords) {
+    return damage;
+  }
+  Status s = OnDamage(damage);
+  stopped_log_ = before->log_number;
+  return s;
 }
 
 bool Replay::MayContinue(const LogReader& reader, SequenceNumber sequence) {

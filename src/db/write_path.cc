@@ -339,6 +339,12 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
   EncodeFixed<uint32_t>(header + 8, group.entry_count);
   record_pieces_.clear();
   record_pieces_.emplace_back(header, sizeof(header));
+  uint64_t wal = wals_.tail_number();
+  std::string predecessor;
+  if (wal != last_logged_.log_number && last_logged_.log_number != 0) {
+    predecessor = last_logged_.Encode();
+    record_pieces_.emplace_back(predecessor);
+  }
   for (const Writer* writer : group) {
     if (!writer->has_entries()) continue;
     Slice entries(writer->batch->Data());
@@ -346,7 +352,12 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
     if (!entries.empty()) record_pieces_.push_back(entries);
   }
   CountWalBytes(group.batch_bytes);
-  return wals_.Append(record_pieces_);
+  Status s = wals_.Append(record_pieces_);
+  if (!s.ok()) return s;
+  last_logged_ = {
+      .log_number = wal,
+      .last_sequence = group.first_sequence + group.entry_count - 1};
+  return s;
 }
 
 void WritePath::ApplyToMemTables(const Writer& writer) {
@@ -408,6 +419,8 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
         *family->mutable_memtable(), visible, family->options().comparator));
   }
   wals_.Abandon();
+  // What it holds goes to tables: the next WAL continues nothing.
+  last_logged_ = {};
   Status s = wals_.Start();
   if (!s.ok()) return s;
   SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);

@@ -17,6 +17,7 @@
 
 #include "src/base/error_latch.h"
 #include "src/commit/committer.h"
+#include "src/format/wal_predecessor.h"
 #include "src/version/column_family.h"
 #include "src/version/version_set.h"
 #include "src/wal/wal_set.h"
@@ -159,6 +160,8 @@ class WritePath final : private CommitTarget {
   ErrorLatch latch_;
   WriteController controller_;
   WalSet wals_;
+  // The end of the log. Used by the leader's role.
+  WalPredecessor last_logged_;
 
   // The families that accept writes. Changed only by the holder of the
   // leader's role with nothing in flight; read by everybody who commits.
