@@ -1,6 +1,7 @@
 // A database on a disk that is too small, for every size of the disk: what its
 // callers are told while the disk is full, and what they find when it has space
-// again.
+// again. And a database on a disk whose syncs fail, in all the ways that file
+// systems have.
 
 #include <cinttypes>
 #include <cstdio>
@@ -29,6 +30,8 @@ constexpr const char* kOther = "other";
 // In every batch; its value is the number of the batch.
 constexpr const char* kLedger = "ledger";
 constexpr uint64_t kKiB = 1024;
+
+// --- A disk that is full ---------------------------------------------------
 
 // What the disk does, and what is done about it.
 struct DiskFullCase {
@@ -320,6 +323,160 @@ TEST(DiskFullTest, NothingIsLostWhereOnlyASyncFindsTheDiskFull) {
   const uint64_t step = Effort("PACELINE_BUDGET_STEP", 4, 128) * kKiB;
   Sweep({.is_late = true}, 64 * kKiB, 4096 * kKiB, step * 8);
 }
+
+// --- A sync that fails -----------------------------------------------------
+
+// Writes until the k-th sync fails, opens the database again, and cuts the
+// power: what was read after the reopen must still be there, although the page
+// cache may have shown what never reached the device.
+class FailedSyncRun {
+ public:
+  FailedSyncRun(FailedSync mode, uint64_t number, bool evicts, uint64_t seed)
+      : mode_(mode), evicts_(evicts), random_(seed) {
+    options_.create_if_missing = true;
+    options_.info_log = std::make_shared<NoLogger>();
+    options_.allow_mmap_writes = random_.OneIn(4);
+    options_.max_manifest_file_size = 1 * kKiB;
+    options_.file_system = &files_;
+    files_.SetFailedSync(mode);
+    files_.AddFault({.operations = {"Sync"}, .number = number});
+  }
+
+  // True if a sync failed.
+  bool Run() {
+    Work();
+    const bool has_failed = files_.failures() > 0;
+    // What Close() returns depends on what has failed; and so does everything
+    // on a disk that is stuck.
+    const Status closed = database_.Close();
+    EXPECT_THAT(closed, testing::AnyOf(IsOk(), HasCode(Status::kIOError)));
+    EXPECT_THAT(files_.misuses(), testing::IsEmpty());
+    files_.ClearFaults();
+    if (evicts_) files_.DropCaches();
+    if (mode_ == FailedSync::kSticky) {
+      rebooted_ = std::make_unique<SimFileSystem>(Crashed(files_));
+      CheckReopen(rebooted_.get());
+    } else {
+      CheckReopen(&files_);
+    }
+    return has_failed;
+  }
+
+ private:
+  static constexpr uint64_t kWrites = 30;
+
+  void Work() {
+    Status s = database_.Open(options_, kDirectory);
+    if (s.ok()) s = database_.CreateFamily(kOther);
+    while (s.ok() && acknowledged_ < kWrites) s = WriteOne();
+    EXPECT_THAT(s, testing::AnyOf(IsOk(), HasCode(Status::kIOError)));
+  }
+
+  Status WriteOne() {
+    const std::string number = std::to_string(acknowledged_ + 1);
+    WriteBatch batch;
+    EXPECT_THAT(batch.Put(kLedger, number), IsOk());
+    EXPECT_THAT(batch.Put("key" + number, number), IsOk());
+    EXPECT_THAT(batch.Put(database_.Family(kOther), "key" + number, number),
+                IsOk());
+    const bool is_sync = random_.OneIn(3);
+    Status s = database_->Write({.sync = is_sync}, &batch);
+    if (!s.ok()) return s;
+    ++acknowledged_;
+    if (is_sync) synced_ = acknowledged_;
+    if (random_.OneIn(8)) s = database_->Flush({});
+    if (s.ok() && random_.OneIn(20)) {
+      s = database_->CompactRange({}, nullptr, nullptr);
+    }
+    return s;
+  }
+
+  SimDisk Crashed(const SimFileSystem& files) {
+    const auto model = static_cast<CrashModel>(random_.Below(kCrashModels));
+    return files.Disk().AfterCrash(model, random_.Next());
+  }
+
+  void CheckReopen(SimFileSystem* files) {
+    options_.file_system = files;
+    ASSERT_THAT(database_.Open(options_, kDirectory), IsOk());
+    const uint64_t found = Found(database_);
+    const bool is_in_cache = mode_ == FailedSync::kForget && !evicts_;
+    EXPECT_GE(found, is_in_cache ? acknowledged_ : synced_);
+    EXPECT_LE(found, acknowledged_ + 1);
+    for (int i = 0; i < 4; ++i) {
+      SimFileSystem image(Crashed(*files));
+      Options options = options_;
+      options.file_system = &image;
+      TestDatabase recovered;
+      ASSERT_THAT(recovered.Open(options, kDirectory), IsOk());
+      EXPECT_EQ(Found(recovered), found) << "was read and is gone";
+    }
+    EXPECT_THAT(database_.Close(), IsOk());
+  }
+
+  // How many writes there are, all of them in full.
+  static uint64_t Found(const TestDatabase& database) {
+    std::string value;
+    const Status status = database->Get({}, kLedger, &value);
+    EXPECT_THAT(status, testing::AnyOf(IsOk(), HasCode(Status::kNotFound)));
+    const uint64_t count = std::strtoull(value.c_str(), nullptr, 10);
+    Model expected;
+    if (database.Family(kOther) != nullptr) expected.CreateFamily(kOther);
+    if (count > 0) {
+      expected.Apply({ModelOperation::Kind::kPut, kDefaultColumnFamilyName,
+                      kLedger, value});
+    }
+    for (uint64_t i = 1; i <= count; ++i) {
+      const std::string number = std::to_string(i);
+      for (const char* family : {"default", kOther}) {
+        expected.Apply(
+            {ModelOperation::Kind::kPut, family, "key" + number, number});
+      }
+    }
+    EXPECT_EQ(Difference(ContentsOf(expected), database.ReadAll()), "");
+    return count;
+  }
+
+  const FailedSync mode_;
+  const bool evicts_;
+  TestRandom random_;
+  SimFileSystem files_;
+  std::unique_ptr<SimFileSystem> rebooted_;  // What a sticky failure leaves.
+  Options options_;
+  TestDatabase database_;
+  uint64_t acknowledged_ = 0;
+  uint64_t synced_ = 0;  // So many of them survive a power cut.
+};
+
+class FailedSyncTest : public testing::TestWithParam<FailedSync> {};
+
+TEST_P(FailedSyncTest, WhatAReopenShowsSurvivesAPowerCut) {
+  const uint64_t seed = TestSeed();
+  const uint64_t seeds = Effort("PACELINE_SEEDS", 10, 1);
+  for (uint64_t i = 0; i < 2 * seeds; ++i) {
+    const bool evicts = i % 2 == 1;
+    for (uint64_t number = 1;; ++number) {
+      SCOPED_TRACE("PACELINE_SEED=" + std::to_string(seed) + ", series " +
+                   std::to_string(i) + ", sync " + std::to_string(number));
+      FailedSyncRun run(GetParam(), number, evicts, seed + i);
+      const bool has_failed = run.Run();
+      ASSERT_FALSE(HasFailure());
+      if (!has_failed) break;
+    }
+  }
+}
+
+std::string ModeName(const testing::TestParamInfo<FailedSync>& parameter) {
+  constexpr const char* kNames[] = {"Forget", "Revert", "Partial", "Sticky"};
+  return kNames[static_cast<int>(parameter.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, FailedSyncTest,
+                         testing::Values(FailedSync::kForget,
+                                         FailedSync::kRevert,
+                                         FailedSync::kPartial,
+                                         FailedSync::kSticky),
+                         ModeName);
 
 }  // namespace
 }  // namespace paceline

@@ -24,7 +24,7 @@ enum class CrashModel : uint8_t {
   kAll = 1,      // C1: all of it, as after the death of the process.
   kPrefix = 2,   // C2: of each file, what was appended up to some point.
   kPages = 3,    // C3: of each page (4 KiB), any of its versions.
-  kSectors = 4,  // C4: of each sector (512 B); words of the last append.
+  kSectors = 4,  // C4: of each sector (512 B); words of the last store.
   kSizes = 5,    // C5: sizes without the bytes: zeros or old blocks instead.
   kTornSectors = 6,  // C6: as kSectors, and sectors being written are torn.
   kFolios = 7,       // C7: as kPages, in units of 16 to 128 KiB.

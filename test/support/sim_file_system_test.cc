@@ -306,12 +306,13 @@ TEST_F(SimFileSystemTest, AKilledProcessLeavesTheHeaderOfAStoreLast) {
   EXPECT_TRUE(has_torn);
 }
 
-TEST_F(SimFileSystemTest, APowerCutTearsTheLastAppendAtWords) {
-  auto file = Create("/f");
+TEST_F(SimFileSystemTest, APowerCutTearsTheLastStoreAtWords) {
+  auto file = Create("/f", {.preallocate_bytes = kPage, .allow_mmap = true});
+  ASSERT_THAT(file->Sync(), IsOk());
   ASSERT_THAT(files_.SyncDirectory("/"), IsOk());
   ASSERT_THAT(file->Append("aaaaaaaabbbbbbbb"), IsOk());
   EXPECT_TRUE(CanLeave(CrashModel::kSectors, [](const Files& files) {
-    return files.at("/f") == std::string(8, '\0') + "bbbbbbbb";
+    return files.at("/f").starts_with(std::string(8, '\0') + "bbbbbbbb");
   }));
 }
 
