@@ -45,6 +45,14 @@ std::string NewDatabaseId() {
   return id;
 }
 
+// The directory that holds `path`.
+std::string ParentOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 // One Open() call.
 class Opener {
  public:
@@ -98,6 +106,7 @@ class Opener {
   ManifestState state_;
   bool is_new_ = false;
   bool is_manifest_cut_short_ = false;
+  bool made_directory_ = false;
   FamiliesById by_id_;
   ReplayResult replayed_;
   bool was_closed_ = false;
@@ -204,6 +213,9 @@ Status Opener::CheckArguments() const {
 Status Opener::TakeDirectory() {
   const std::string& directory = opened_.directory;
   if (opened_.options.create_if_missing) {
+    StatusOr<bool> exists = file_system_->FileExists(directory);
+    if (!exists.ok()) return exists.status();
+    made_directory_ = !*exists;
     Status s = file_system_->CreateDirectory(directory);
     if (!s.ok()) return s;
   } else {
@@ -285,6 +297,10 @@ Status Opener::PrepareNewDatabase() {
           opened_.directory + "/" + name);
     }
   }
+  // The directory itself must not be lost to a power cut. One that somebody
+  // else made may stand where this process must not look.
+  Status s = file_system_->SyncDirectory(ParentOf(opened_.directory));
+  if (!s.ok() && made_directory_) return s;
   return WriteAndRename(file_system_, TemporaryFileName(opened_.directory, 0),
                         IdentityFileName(opened_.directory),
                         state_.database_id);

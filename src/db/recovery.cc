@@ -188,7 +188,7 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
 
 Status Replay::CheckPredecessor(const LogReader& reader,
                                 const PredecessorNote& note) {
-  // A WAL that nothing was logged in has nothing to miss.
+  // Where nothing was logged, nothing is missing.
   if (note.last_sequence == 0 || note.wal_number < first_live_log_ ||
       note.last_sequence < expected_sequence_) {
     return Status::OK();

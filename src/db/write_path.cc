@@ -257,9 +257,8 @@ Status WritePath::SwitchWal() {
   full_wals_.emplace_back(full_wal, tail_wal_bytes_);
   full_wal_bytes_ += tail_wal_bytes_;
   tail_wal_bytes_ = 0;
-  PredecessorNote note{.wal_number = full_wal,
+  PredecessorNote note{.wal_number = last_logged_wal_,
                        .last_sequence = last_logged_sequence_};
-  last_logged_sequence_ = 0;
   std::string record = note.ToRecord(committer_.last_sequence() + 1);
   Slice piece(record);
   s = wals_.Append({&piece, 1});
@@ -353,6 +352,7 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
   }
   CountWalBytes(group.batch_bytes);
   last_logged_sequence_ = group.last_sequence;
+  last_logged_wal_ = wals_.tail_number();
   return wals_.Append(record_pieces_);
 }
 
@@ -421,6 +421,7 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
   }
   wals_.Abandon();
   last_logged_sequence_ = 0;
+  last_logged_wal_ = 0;
   Status s = wals_.Start();
   if (!s.ok()) return s;
   SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);

@@ -186,9 +186,12 @@ class WritePath final : private CommitTarget {
   // Relaxed: a leader that sees it late seals something too early.
   Atomic<uint64_t> first_needed_wal_ = 0;
 
-  // Of the newest entry in the WAL that is written to; 0: it has none.
+  // The newest entry that was logged, and the WAL that has it: not always the
+  // one before the next, as a WAL may end up without entries. 0: there is none
+  // since the WALs were begun.
   SequenceNumber last_logged_sequence_ GUARDED_BY(WriteThread::write_leader) =
       0;
+  uint64_t last_logged_wal_ GUARDED_BY(WriteThread::write_leader) = 0;
 
   // Of the record that is being logged; kept to save allocations.
   std::vector<Slice> record_pieces_ GUARDED_BY(WriteThread::write_leader);

@@ -1,5 +1,5 @@
-// PredecessorNote: what a WAL says of the one before it, so that recovery knows
-// when the end of that one is missing.
+// PredecessorNote: what a WAL says of the one before it that has entries, so
+// that recovery knows when the end of that one is missing.
 //
 // It is the only entry of the WAL's first record, a log data entry of a batch
 // that counts nothing: other readers of the format pass over it.
@@ -19,8 +19,9 @@ namespace paceline {
 
 struct PredecessorNote {
   uint64_t wal_number = 0;
-  // Of the newest entry that was logged when that WAL was full. Entries that
-  // were written without the log take numbers too, and are not meant.
+  // Of the last entry in it; 0: nothing was logged since the WALs were begun.
+  // Entries that were written without the log take numbers too, and are not
+  // meant.
   SequenceNumber last_sequence = 0;
 
   // The whole record. `next_sequence` is that of the next entry.

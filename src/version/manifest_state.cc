@@ -1,11 +1,15 @@
 #include "src/version/manifest_state.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unordered_set>
 #include <utility>
 
+#include "src/base/coding.h"
+#include "src/base/crc32c.h"
 #include "src/format/file_name.h"
+#include "src/wal/log_format.h"
 #include "src/wal/log_reader.h"
 
 namespace paceline {
@@ -272,6 +276,54 @@ StatusOr<OpenManifest> OpenCurrentManifest(FileSystem* file_system,
   }
 }
 
+// The intact record at the front of `bytes`, which lie in one block of a log;
+// nothing if there is none.
+std::optional<Slice> IntactRecord(const Slice& bytes) {
+  if (bytes.size() < log::kHeaderBytes) return std::nullopt;
+  auto type = static_cast<uint8_t>(bytes[6]);
+  size_t length = DecodeFixed<uint16_t>(bytes.data() + 4);
+  bool is_data = type >= log::kFull && type <= log::kLast;
+  if (!is_data || length > bytes.size() - log::kHeaderBytes) {
+    return std::nullopt;
+  }
+  uint32_t expected = crc32c::Unmask(DecodeFixed32(bytes.data()));
+  if (crc32c::Value(bytes.data() + 6, 1 + length) != expected) {
+    return std::nullopt;
+  }
+  return Slice(bytes.data() + log::kHeaderBytes, length);
+}
+
+// True if the damage at `offset` can come from a power cut during the last
+// change, which nobody was told of then: nothing intact follows it but other
+// edits of one atomic group. The parts of a change that is not synced reach the
+// device in any order.
+StatusOr<bool> IsTornTail(FileSystem* file_system, const std::string& path,
+                          uint64_t offset) {
+  StatusOr<uint64_t> size = file_system->FileSize(path);
+  if (!size.ok()) return size.status();
+  StatusOr<std::string> contents = ReadFileToString(file_system, path, *size);
+  if (!contents.ok()) return contents.status();
+  bool has_group_ended = false;
+  uint64_t at = offset + 1;
+  while (at < contents->size()) {
+    uint64_t block_end =
+        at / log::kBlockBytes * log::kBlockBytes + log::kBlockBytes;
+    Slice rest(contents->data() + at,
+               std::min<uint64_t>(block_end, contents->size()) - at);
+    std::optional<Slice> record = IntactRecord(rest);
+    if (!record) {
+      ++at;
+      continue;
+    }
+    StatusOr<VersionEdit> edit = VersionEdit::Decode(*record);
+    bool is_of_group = edit.ok() && edit->remaining_in_group.has_value();
+    if (!is_of_group || has_group_ended) return false;
+    has_group_ended = *edit->remaining_in_group == 0;
+    at += log::kHeaderBytes + record->size();
+  }
+  return true;
+}
+
 }  // namespace
 
 StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
@@ -300,13 +352,21 @@ StatusOr<ReadManifestResult> ReadManifest(FileSystem* file_system,
     if (s.IsNotSupported()) return Status::NotSupported(place, s.message());
     if (!s.ok()) return Status::Corruption(place, s.message());
   }
-  if (read == LogReader::Result::kError) return reader.status();
+  bool is_torn_tail = false;
+  if (read == LogReader::Result::kError) {
+    Status damage = reader.status();
+    if (!damage.IsCorruption()) return damage;
+    auto is_torn = IsTornTail(file_system, path, reader.offset());
+    if (!is_torn.ok()) return is_torn.status();
+    if (!*is_torn) return damage;
+    is_torn_tail = true;
+  }
   Status s = applier.Finish();
   if (s.ok()) s = result.state.CheckDistinct();
   if (!s.ok()) return Status::Corruption(path, s.message());
   result.state.BoundSequences();
-  result.is_cut_short = reader.was_cut_short() || reader.follows_zero_fill() ||
-                        applier.is_in_group();
+  result.is_cut_short = is_torn_tail || reader.was_cut_short() ||
+                        reader.follows_zero_fill() || applier.is_in_group();
   return result;
 }
 

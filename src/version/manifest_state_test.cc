@@ -482,7 +482,7 @@ TEST_F(ReadManifestWithCurrentTest, DamageNamesTheFileAndTheOffset) {
   const auto offsets =
       WriteManifest({Required(), AddFamily(1, "one"), AddFamily(2, "two")});
   const std::string bytes = ReadFileBytes(manifest_);
-  for (uint64_t offset : offsets) {
+  for (uint64_t offset : {offsets[0], offsets[1]}) {
     std::string damaged = bytes;
     char& byte = damaged[offset + log::kHeaderBytes];
     byte = static_cast<char>(byte ^ 1);
@@ -563,6 +563,33 @@ TEST_F(ReadManifestWithCurrentTest, AGroupThatWasCutOffCutsTheManifestShort) {
   EXPECT_TRUE(Read()->is_cut_short);
   WriteManifest({Required(), InGroup(AddFamily(1, "one"), 0)});
   EXPECT_FALSE(Read()->is_cut_short);
+}
+
+// A power cut may leave any sectors of what was not synced.
+TEST_F(ReadManifestWithCurrentTest, ADamagedLastRecordIsIgnored) {
+  const auto offsets = WriteManifest({Required(), AddFamily(1, "torn")});
+  std::string bytes = ReadFileBytes(manifest_);
+  bytes[offsets[1] + log::kHeaderBytes] ^= 1;
+  WriteFileBytes(manifest_, bytes);
+  EXPECT_EQ(ReadGood().families.size(), 1u);
+}
+
+TEST_F(ReadManifestWithCurrentTest, ADamagedLastGroupIsIgnored) {
+  VersionEdit first = AddFamily(1, "one");
+  first.remaining_in_group = 1;
+  VersionEdit second = AddFamily(2, "two");
+  second.remaining_in_group = 0;
+  const auto offsets = WriteManifest({Required(), first, second});
+  std::string bytes = ReadFileBytes(manifest_);
+  bytes[offsets[1] + log::kHeaderBytes] ^= 1;
+  WriteFileBytes(manifest_, bytes);
+  EXPECT_EQ(ReadGood().families.size(), 1u);
+
+  WriteManifest({Required(), first, second, VersionEdit()});
+  bytes = ReadFileBytes(manifest_);
+  bytes[offsets[1] + log::kHeaderBytes] ^= 1;
+  WriteFileBytes(manifest_, bytes);
+  ExpectCorruption({manifest_, "offset " + std::to_string(offsets[1])});
 }
 
 TEST_F(ReadManifestWithCurrentTest, ABadEditNamesTheFileAndTheOffset) {

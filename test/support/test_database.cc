@@ -1,7 +1,6 @@
 #include "test/support/test_database.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "gtest/gtest.h"
 
@@ -94,7 +93,10 @@ Status TestDatabase::OpenEither(bool read_only, const Options& options,
                                 const std::vector<std::string>& more_families) {
   EXPECT_FALSE(is_open());
   std::vector<std::string> names = {kDefaultColumnFamilyName};
-  if (std::filesystem::exists(directory + "/CURRENT")) {
+  const StatusOr<bool> exists =
+      options.file_system->FileExists(directory + "/CURRENT");
+  if (!exists.ok()) return exists.status();
+  if (*exists) {
     Status status = DB::ListColumnFamilies(options, directory, &names);
     if (!status.ok()) return status;
   }
