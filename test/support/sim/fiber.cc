@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(PACELINE_SIM_UCONTEXT)
 #include <ucontext.h>
 #endif
 
@@ -48,7 +48,7 @@ Context* entering = nullptr;
 
 }  // namespace
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(PACELINE_SIM_UCONTEXT)
 
 // Keeps the registers that a called function must keep on the stack that is
 // left, and takes them from the one that is entered. Twenty times as fast as

@@ -743,11 +743,6 @@ void Touch(const void* address) {
   simulator.Step(Kind::kTouch, address);
 }
 
-uint32_t Pick(uint32_t n) {
-  Unseen unseen;
-  return simulator.PickNumber(n, 0);
-}
-
 int FiberNumber() { return simulator.current(); }
 uint32_t StepNumber() { return simulator.steps(); }
 uint64_t Nanos() { return simulator.nanos(); }

@@ -66,9 +66,6 @@ Schedule Shorten(const Schedule& schedule, int tries,
 // Others may run first. What follows concerns what `address` stands for.
 void Touch(const void* address);
 
-// A number below `n` that the Strategy chooses, each with the same right.
-uint32_t Pick(uint32_t n);
-
 // Numbers of fibers and of steps in this run, from 0.
 int FiberNumber();
 uint32_t StepNumber();

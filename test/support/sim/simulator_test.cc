@@ -3,9 +3,11 @@
 
 #include "test/support/sim/simulator.h"
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
