@@ -67,6 +67,7 @@ class WriterSlot {
 
 // The same batch for all runs: making them would take most of the time.
 const WriteBatch* BatchOf(uint32_t entries, uint32_t value_bytes) {
+  Unseen unseen;
   static std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<WriteBatch>>
       batches;
   auto& batch = batches[{entries, value_bytes}];

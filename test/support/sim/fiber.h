@@ -50,7 +50,7 @@ class Context {
   void* stack_pointer_ = nullptr;
   void* stack_bottom_ = nullptr;
   size_t stack_size_ = 0;
-  void* sanitizer_fiber_ = nullptr;
+  [[maybe_unused]] void* sanitizer_fiber_ = nullptr;
   Fiber* const fiber_ = nullptr;  // Null: the OS thread's own stack.
 };
 

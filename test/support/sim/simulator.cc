@@ -26,6 +26,10 @@ constexpr uint32_t kDead = 0xDEADCE11;
 // Old stores that a load can still return, at most.
 constexpr size_t kStaleMax = 4;
 
+// How often one that gives up looks before it lets the others go on all the
+// same. More than any loop that spins for a while before it sleeps.
+constexpr int kLooksInVain = 1'000;
+
 constexpr uint64_t kNever = ~uint64_t{0};
 constexpr uint64_t kNanosPerStep = 100;
 
@@ -96,6 +100,7 @@ struct FiberState {
   // The variable that was loaded last, for loops that wait for it to change.
   uint32_t loaded_cell = 0;
   bool is_pausing_in_vain = false;
+  int looks_in_vain = 0;
   Knowledge knowledge;
   std::function<void()> body;
 };
@@ -189,6 +194,7 @@ class Simulator {
   void Body(int number);
   [[nodiscard]] bool CanRun(const FiberState& fiber) const;
   void FillCrossroads(Crossroads* at);
+  void CountStep();
   // Chooses who goes on, and changes to it.
   void GoOn();
   void WakeUp(FiberState* fiber);
@@ -256,6 +262,7 @@ void CatchCrashes() {
 Outcome Simulator::Run(const Config& config, Strategy* strategy,
                        const std::function<void()>& body) {
   PL_CHECK(!is_running_);
+  Unseen unseen;
   CatchCrashes();
   Context host;
   host_ = &host;
@@ -275,10 +282,9 @@ Outcome Simulator::Run(const Config& config, Strategy* strategy,
 
   is_running_ = true;
   Start(body);
-  PublishTo(this);
   host.SwitchTo(stacks_[0]->context());
   is_running_ = false;
-  ObserveFrom(this);
+  ObserveFrom(&host_);
   if (!failure_.empty()) {
     // They are in the middle of something, and can not be used again.
     for (auto& stack : stacks_) stack.reset();
@@ -288,7 +294,6 @@ Outcome Simulator::Run(const Config& config, Strategy* strategy,
 }
 
 void Simulator::Body(int number) {
-  ObserveFrom(this);
   FiberState& fiber = fibers_[number];
   // It stays in `fiber`, so that it is given back after a failure, too.
   ObserveFrom(&fiber);
@@ -296,7 +301,6 @@ void Simulator::Body(int number) {
   Unseen unseen;
   fiber.body = nullptr;
   if (config_->observer) config_->observer();
-  PublishTo(this);
   PublishTo(&fiber);
   fiber.status = FiberState::Status::kDone;
   GoOn();
@@ -369,6 +373,8 @@ void Simulator::FillCrossroads(Crossroads* at) {
 }
 
 void Simulator::GoOn() {
+  // For the code that goes on when the run is over, in whatever way.
+  PublishTo(&host_);
   Crossroads at;
   FillCrossroads(&at);
   if (at.can_run == 0) {
@@ -407,10 +413,14 @@ void Simulator::WakeUp(FiberState* fiber) {
   fiber->may_wake_early = false;
 }
 
-void Simulator::Step(Kind kind, const void* address) {
+void Simulator::CountStep() {
   if (config_->observer) config_->observer();
   if (++steps_ > config_->steps_max) Fail("too many steps:" + WhoWaits());
   nanos_ += kNanosPerStep;
+}
+
+void Simulator::Step(Kind kind, const void* address) {
+  CountStep();
   me().next = {kind, address};
   ++me().knowledge.clock[static_cast<size_t>(current_)];
   GoOn();
@@ -473,12 +483,12 @@ void Simulator::Wake(const void* address, bool all) {
 // the end of its patience without a step.
 void Simulator::Pause() {
   FiberState& fiber = me();
+  if (fiber.is_pausing_in_vain && ++fiber.looks_in_vain < kLooksInVain) return;
+  bool has_lost_patience = fiber.is_pausing_in_vain;
+  fiber.looks_in_vain = 0;
+  fiber.is_pausing_in_vain = !has_lost_patience && PickNumber(2, 4) != 0;
   if (fiber.is_pausing_in_vain) return;
-  if (PickNumber(2, 4) != 0) {
-    fiber.is_pausing_in_vain = true;
-    return;
-  }
-  if (config_->observer) config_->observer();
+  CountStep();
   fiber.next = {Kind::kPause, nullptr};
   fiber.status = FiberState::Status::kPausing;
   ++pausing_;
@@ -505,6 +515,7 @@ void Simulator::Fail(const std::string& failure) {
   failure_ = "fiber " + std::to_string(current_) + ", step " +
              std::to_string(steps_) + ": " + failure;
   if (traces_) std::fprintf(stderr, "%s\n", failure_.c_str());
+  PublishTo(&host_);
   stacks_[static_cast<size_t>(current_)]->context()->SwitchTo(host_);
   PL_CHECK(false);
   std::abort();

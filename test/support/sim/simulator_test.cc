@@ -61,9 +61,12 @@ Body WaitForFlag(bool takes_mutex) {
       MutexLock lock(&mutex);
       while (!flag.load()) changed.Wait(&mutex);
     });
-    if (takes_mutex) mutex.Lock();
-    flag.store(true);
-    if (takes_mutex) mutex.Unlock();
+    if (takes_mutex) {
+      MutexLock lock(&mutex);
+      flag.store(true);
+    } else {
+      flag.store(true);
+    }
     changed.NotifyAll();
     waiter.join();
   };
@@ -293,7 +296,7 @@ std::set<int> WordsOfAllRuns(bool is_shared, uint64_t* runs) {
     Simulate(Plain(), &strategy, [&] {
       Atomic<int> word = 0;
       Atomic<int> other = 0;
-      auto append = [&word](Atomic<int>* to, int digit) {
+      auto append = [](Atomic<int>* to, int digit) {
         Touch(to);
         Still still;
         to->store(to->load() * 10 + digit);
