@@ -1,5 +1,6 @@
-# How every target of the project is compiled, and the two functions that make
-# them: paceline_layer() for a folder of src/, paceline_test() for a test.
+# How every target of the project is compiled, and the functions that make
+# them: paceline_layer() for a folder of src/, paceline_test() for a test, and
+# paceline_sim_layer() and paceline_sim_test() for the same under a simulator.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -62,6 +63,43 @@ function(paceline_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE
     paceline paceline_flags ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
+
+# A folder of src/ once more, with PACELINE_SIM: for tests in which a simulator
+# decides which thread runs. Takes the sources that paceline_layer() was given,
+# but those of EXCEPT.
+#   paceline_sim_layer(<folder> [EXCEPT a.cc ...] [LINKS <lower folder> ...])
+function(paceline_sim_layer folder)
+  cmake_parse_arguments(ARG "" "" "EXCEPT;LINKS" ${ARGN})
+  get_target_property(sources paceline_${folder} SOURCES)
+  list(REMOVE_ITEM sources ${ARG_EXCEPT})
+  list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
+  add_library(paceline_sim_${folder} OBJECT ${sources})
+  target_include_directories(paceline_sim_${folder} PUBLIC
+    ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+  target_compile_definitions(paceline_sim_${folder} PUBLIC PACELINE_SIM)
+  target_link_libraries(paceline_sim_${folder} PRIVATE paceline_flags)
+  foreach(lower ${ARG_LINKS})
+    target_link_libraries(paceline_sim_${folder} PUBLIC paceline_sim_${lower})
+  endforeach()
+endfunction()
+
+# A test that links such folders, named in LAYERS with all that they link, and
+# nothing of the library itself. Otherwise like paceline_test().
+function(paceline_sim_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LAYERS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  foreach(layer ${ARG_LAYERS})
+    target_link_libraries(${name} PRIVATE paceline_sim_${layer})
+  endforeach()
+  target_link_libraries(${name} PRIVATE
+    paceline_flags Threads::Threads GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)

@@ -1,6 +1,7 @@
 // Mutexes, waits, threads and the atomics that decide who goes first: the seam
-// behind which a seeded scheduler can stand in for the operating system's.
-// Everything here is the standard library's own, at no cost.
+// behind which a seeded scheduler stands in for the operating system's.
+// Everything here is the standard library's own, at no cost, unless
+// PACELINE_SIM is defined: then it is what sim_sync.h has.
 
 #pragma once
 
@@ -13,7 +14,13 @@
 
 #include "src/base/thread_annotations.h"
 
+#ifdef PACELINE_SIM
+#include "src/base/sim_sync.h"
+#endif
+
 namespace paceline {
+
+#ifndef PACELINE_SIM
 
 template <typename T>
 using Atomic = std::atomic<T>;
@@ -32,20 +39,6 @@ class CAPABILITY("mutex") Mutex {
  private:
   friend class CondVar;
   std::mutex mutex_;
-};
-
-// Holds a Mutex for as long as it lives.
-class SCOPED_CAPABILITY MutexLock {
- public:
-  explicit MutexLock(Mutex* mutex) ACQUIRE(mutex) : mutex_(mutex) {
-    mutex_->Lock();
-  }
-  ~MutexLock() RELEASE() { mutex_->Unlock(); }
-  MutexLock(const MutexLock&) = delete;
-  MutexLock& operator=(const MutexLock&) = delete;
-
- private:
-  Mutex* const mutex_;
 };
 
 class CondVar {
@@ -70,6 +63,31 @@ class CondVar {
   std::condition_variable condition_;
 };
 
+// Tells the processor that this thread spins.
+inline void SpinPause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
+}
+
+#endif  // PACELINE_SIM
+
+// Holds a Mutex for as long as it lives.
+class SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex* mutex) ACQUIRE(mutex) : mutex_(mutex) {
+    mutex_->Lock();
+  }
+  ~MutexLock() RELEASE() { mutex_->Unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex* const mutex_;
+};
+
 // Sleeps until another thread wakes `word`, unless `*word != expected` already
 // (checked atomically with going to sleep). May return without cause: wait in
 // a loop.
@@ -83,15 +101,6 @@ void FutexWaitFor(const Atomic<uint32_t>* word, uint32_t expected,
 // may be gone by now, in which case another sleeper at that address may wake
 // without cause.
 void FutexWakeOne(const Atomic<uint32_t>* word);
-
-// Tells the processor that this thread spins.
-inline void SpinPause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield" ::: "memory");
-#endif
-}
 
 // Keeps the compiler from moving stores across it. Not a fence: other threads
 // may see any order. For memory that is read after this process died.
