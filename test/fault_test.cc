@@ -314,6 +314,7 @@ class FaultTest : public testing::TestWithParam<bool> {
     const auto& operations = sound.operations();
     const bool only_appends = fault_case.fault.effect == Fault::Effect::kHalf;
     const uint64_t stride = kIsSanitized ? 11 : 1;
+    uint64_t runs = 0;
     for (uint64_t number = 1;; number += stride) {
       const bool is_append = number <= operations.size() &&
                              operations[number - 1].name == "Append";
@@ -328,8 +329,10 @@ class FaultTest : public testing::TestWithParam<bool> {
       Workload workload(fault_case);
       workload.Run();
       ASSERT_FALSE(HasFailure());
-      if (!workload.has_failed()) return;
+      if (!workload.has_failed()) break;
+      ++runs;
     }
+    ReportCoverage(runs, "runs with a failing operation");
   }
 };
 
