@@ -30,9 +30,10 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 
-// How far ahead of the tail pages are touched: a few milliseconds of writing
-// at full speed, about two wake-ups of the thread that does it.
-constexpr uint64_t kTouchAheadBytes = uint64_t{1} << 20;
+// How far ahead of the tail pages are touched: as much as is written at full
+// speed while the thread that does it waits for the journal of the file system,
+// or for a processor.
+constexpr uint64_t kTouchAheadBytes = uint64_t{4} << 20;
 
 Status SyncFd(int fd, const std::string& path) {
   if (fdatasync(fd) != 0) return PosixError("sync", path, errno);
@@ -253,8 +254,8 @@ void MappedWritableFile::PrepareAhead() {
   for (const Window& window : retired_) Unmap(window);
   retired_.clear();
   uint64_t tail = size_.load(std::memory_order_relaxed);
-  bool is_half_used = tail >= current_.offset + window_bytes_ / 2;
-  if (next_.memory == nullptr && is_half_used) {
+  bool is_quarter_used = tail >= current_.offset + window_bytes_ / 4;
+  if (next_.memory == nullptr && is_quarter_used) {
     // A failure here is met again, and reported, by the Append() that needs
     // the window.
     StatusOr<Window> made = MakeWindow(current_.offset + window_bytes_);
