@@ -78,10 +78,6 @@ void Background::RunFlushJob() {
     mutex_.Lock();
     EndFlush(flushes, s);
     if (!s.ok() && !s.IsAborted()) WaitToRetry(&flush_trouble_);
-    // Memtables that nobody reads any more end here.
-    mutex_.Unlock();
-    flushes.clear();
-    mutex_.Lock();
   }
   --flush_jobs_;
   Schedule();
@@ -115,7 +111,7 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
       if (flush.result.file) config_.unused->Add(flush.result.file->number);
     }
   }
-  for (const FamilyFlush& flush : *flushes) {
+  for (FamilyFlush& flush : *flushes) {
     Log(logger_, "[%s] flushed %zu memtables, %" PRIu64 " bytes, to %s: %s",
         flush.family->name().c_str(), flush.memtables.size(),
         flush.memtable_bytes,
@@ -123,9 +119,10 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
             ? ("table " + std::to_string(flush.result.file->number)).c_str()
             : "nothing",
         s.ToString().c_str());
-    if (s.ok() && flush.result.file) {
-      OpenTables(*flush.family, {*flush.result.file});
-    }
+    if (!s.ok()) continue;
+    // The next ones are being filled: those that nobody reads any more end now.
+    flush.memtables.clear();
+    if (flush.result.file) OpenTables(*flush.family, {*flush.result.file});
   }
   if (s.ok()) config_.wals_released(config_.versions->FirstLiveLog());
   return s;
