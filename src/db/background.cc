@@ -128,6 +128,19 @@ void Background::Schedule() {
   }
 }
 
+// How long the syncs at the end take is not known: until they are over the last
+// part is owed, or a late flush would meet a full memtable.
+uint64_t Background::FlushedBytes(const Work& work) {
+  if (!work.is_flushing) return 0;
+  auto entries =
+      static_cast<double>(std::max<uint64_t>(work.flushing_entries, 1));
+  auto done =
+      static_cast<double>(work.flushed_entries.load(std::memory_order_relaxed));
+  uint64_t in_time = work.flushing_bytes - work.flushing_bytes / kLatePart;
+  return static_cast<uint64_t>(static_cast<double>(in_time) *
+                               std::min(1.0, done / entries));
+}
+
 StallInput Background::StallInputOf(const ColumnFamily& family,
                                     Work* work) const {
   auto version = family.PinSuperVersion();
@@ -142,17 +155,7 @@ StallInput Background::StallInputOf(const ColumnFamily& family,
   for (const auto& sealed : version->sealed_memtables) {
     input.unflushed_bytes += sealed->UsedBytes();
   }
-  if (work->is_flushing) {
-    uint64_t micros =
-        (config_.options.clock->MonotonicNanos() - work->flush_started_nanos) /
-        1000;
-    // How long the syncs at the end take is not known: until they are over the
-    // last part is owed, or a late flush would meet a full memtable.
-    uint64_t done =
-        std::min(work->flushing_bytes - work->flushing_bytes / kLatePart,
-                 work->flush_rate.value() * micros / 1'000'000);
-    input.unflushed_bytes -= std::min(input.unflushed_bytes, done);
-  }
+  input.unflushed_bytes -= std::min(input.unflushed_bytes, FlushedBytes(*work));
   uint64_t used = version->mutable_memtable->UsedBytes();
   uint64_t size = family.options().write_buffer_size;
   input.free_bytes = size > used ? size - used : 0;

@@ -114,8 +114,10 @@ class Background {
   // The work of one column family.
   struct Work {
     bool is_flushing = false;
-    uint64_t flush_started_nanos = 0;
     uint64_t flushing_bytes = 0;
+    uint64_t flushing_entries = 0;
+    // Of them. Relaxed, and changed without the mutex: a figure.
+    Atomic<uint64_t> flushed_entries = 0;
     RunningCompactions running;
     Status compaction_failure;  // Damage: no compaction until Resume().
     FamilyStats stats{};
@@ -147,9 +149,12 @@ class Background {
     std::vector<std::shared_ptr<MemTable>> memtables;  // Newest first.
     FlushResult result;
     uint64_t memtable_bytes = 0;
+    Atomic<uint64_t>* entries_read = nullptr;  // Of the family's Work.
   };
 
   void Schedule() REQUIRES(mutex_);
+  // What a running flush need not be waited for any more. Bytes.
+  static uint64_t FlushedBytes(const Work& work);
   void UpdateStallLocked() REQUIRES(mutex_);
   [[nodiscard]] StallInput StallInputOf(const ColumnFamily& family,
                                         Work* work) const REQUIRES(mutex_);

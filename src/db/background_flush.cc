@@ -55,16 +55,20 @@ Background::FamilyFlush Background::TakeFlushOf(
     const std::shared_ptr<ColumnFamily>& family) {
   FamilyFlush flush;
   flush.family = family;
+  uint64_t entries = 0;
   auto version = family->PinSuperVersion();
   for (const auto& memtable : version->sealed_memtables) {
     if (memtable->seal_ordinal() > sealed_ordinal_) continue;
     flush.memtables.push_back(memtable);
     flush.memtable_bytes += memtable->UsedBytes();
+    entries += memtable->entries();
   }
   Work& work = WorkOf(*family);
   work.is_flushing = true;
-  work.flush_started_nanos = config_.options.clock->MonotonicNanos();
   work.flushing_bytes = flush.memtable_bytes;
+  work.flushing_entries = entries;
+  work.flushed_entries.store(0, std::memory_order_relaxed);
+  flush.entries_read = &work.flushed_entries;
   return flush;
 }
 
@@ -96,7 +100,7 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
     output.priority = RateLimiter::Priority::kHigh;
     output.epoch_number = family.PinSuperVersion()->version->NextEpoch();
     auto result = FlushMemTables(output, config_.options.clock, snapshots,
-                                 flush.memtables);
+                                 flush.memtables, flush.entries_read);
     if (result.ok()) {
       flush.result = *std::move(result);
     } else {
