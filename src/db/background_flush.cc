@@ -82,6 +82,10 @@ void Background::RunFlushJob() {
     mutex_.Lock();
     EndFlush(flushes, s);
     if (!s.ok() && !s.IsAborted()) WaitToRetry(&flush_trouble_);
+    // A family that was dropped meanwhile may end here, with its memtables.
+    mutex_.Unlock();
+    flushes.clear();
+    mutex_.Lock();
   }
   --flush_jobs_;
   Schedule();
