@@ -53,6 +53,17 @@ function(paceline_layer folder)
   endforeach()
 endfunction()
 
+# Lets ctest run a program under its own name, for 300 s unless `timeout` is
+# given.
+function(paceline_register_test name timeout labels)
+  if(NOT timeout)
+    set(timeout 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${timeout} LABELS "${labels}")
+endfunction()
+
 # A GoogleTest program, run by ctest under its own name. LABELS chooses which
 # builds run it (see tools/test).
 #   paceline_test(<name> SOURCES a_test.cc ... [LINKS target ...]
@@ -63,12 +74,12 @@ function(paceline_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE
     paceline paceline_flags ${ARG_LINKS} GTest::gmock GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 300)
+  paceline_register_test(${name} "${ARG_TIMEOUT}" "${ARG_LABELS}")
+  # Half of the time that a build of everything takes would go into optimizing
+  # tests. Those that do a lot themselves are worth it.
+  if(NOT "slow" IN_LIST ARG_LABELS)
+    target_compile_options(${name} PRIVATE -O0 -U_FORTIFY_SOURCE)
   endif()
-  set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
 
 # A folder of src/ once more, with PACELINE_SIM: for tests in which a simulator
@@ -100,10 +111,5 @@ function(paceline_sim_test name)
   endforeach()
   target_link_libraries(${name} PRIVATE
     paceline_flags Threads::Threads GTest::gmock GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 300)
-  endif()
-  set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  paceline_register_test(${name} "${ARG_TIMEOUT}" "${ARG_LABELS}")
 endfunction()

@@ -152,6 +152,8 @@ TEST_F(PropertiesTest, CompactionMovesTheCounts) {
   EXPECT_THAT(stats, HasSubstr("W-Amp"));
   EXPECT_THAT(stats, testing::ContainsRegex("flushes +2\n"));
   EXPECT_THAT(stats, testing::ContainsRegex("compactions +1\n"));
+  EXPECT_THAT(stats, testing::StartsWith(*Text("dbstats")));
+  EXPECT_THAT(*Text("dbstats"), testing::ContainsRegex("flushes +2\n"));
   EXPECT_THAT(*Text("cfstats"), testing::ContainsRegex("\n6 +1 "));
   EXPECT_EQ(*Text("cfstats"), *Text("cfstats-no-file-histogram"));
 }

@@ -1,12 +1,10 @@
 #include "src/base/arena.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 
 #include "src/base/check.h"
+#include "src/base/pages.h"
 
 namespace paceline {
 
@@ -16,7 +14,32 @@ namespace {
 // costs little and a busy one gets memory in huge pages: with small pages,
 // nearly every step of a search in a memtable misses the TLB as well.
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
+constexpr size_t kLastBlockBytes = size_t{4} << 20;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
+constexpr size_t kCacheLineBytes = 64;
+
+size_t RoundUp(size_t bytes, size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+bool HasHugePages(size_t block_size) { return block_size >= kHugePageBytes; }
+
+char* AllocateBlock(size_t size) {
+  if (!HasHugePages(size)) {
+    return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
+  }
+  char* memory = MapPages(size, kHugePageBytes);
+  if (memory != nullptr) AdviseHugePages(memory, size);
+  return memory;
+}
+
+void FreeBlock(char* memory, size_t size) {
+  if (HasHugePages(size)) {
+    UnmapPages(memory, size);
+  } else {
+    std::free(memory);
+  }
+}
 
 }  // namespace
 
@@ -24,7 +47,7 @@ Arena::Arena() : next_block_size_(kFirstBlockBytes) {}
 
 Arena::~Arena() {
   for (Block* block : blocks_) {
-    std::free(block->memory);
+    FreeBlock(block->memory, block->size);
     delete block;
   }
 }
@@ -56,7 +79,7 @@ char* Arena::AllocateSlow(size_t bytes) {
     used_before = block->used_before + block->size;
   }
   size_t size = std::max(next_block_size_, bytes);
-  next_block_size_ = std::min(next_block_size_ * 2, kHugePageBytes);
+  next_block_size_ = std::min(next_block_size_ * 2, kLastBlockBytes);
   block = NewBlock(size, used_before);
   block->used.store(bytes, std::memory_order_relaxed);
   current_.store(block, std::memory_order_release);
@@ -64,14 +87,9 @@ char* Arena::AllocateSlow(size_t bytes) {
 }
 
 Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
-  size_t alignment = size >= kHugePageBytes ? kHugePageBytes : 64;
-  size = (size + alignment - 1) / alignment * alignment;
-  auto* memory = static_cast<char*>(std::aligned_alloc(alignment, size));
+  size = RoundUp(size, HasHugePages(size) ? kHugePageBytes : kCacheLineBytes);
+  char* memory = AllocateBlock(size);
   PL_CHECK(memory != nullptr);
-#if defined(MADV_HUGEPAGE)
-  // Advice only: without huge pages everything works, with more TLB misses.
-  if (size >= kHugePageBytes) madvise(memory, size, MADV_HUGEPAGE);
-#endif
   auto* block = new Block{memory, size, 0, used_before};
   blocks_.push_back(block);
   memory_usage_.fetch_add(size, std::memory_order_relaxed);

@@ -54,10 +54,11 @@ void WriteController::SetStall(const Stall& stall) {
   changed_.NotifyAll();
 }
 
-// The bytes that are not paid for stay the same; the time they take does not.
+// What is not paid for takes less time at a higher rate, and no more at a lower
+// one: a writer that was just let go on must not wait long for a few bytes.
 void WriteController::OweAtNewRate(uint64_t old_rate, uint64_t new_rate) {
   uint64_t now = clock_->MonotonicNanos();
-  if (paid_at_nanos_ <= now) return;
+  if (paid_at_nanos_ <= now || new_rate <= old_rate) return;
   double factor = static_cast<double>(old_rate) / static_cast<double>(new_rate);
   double owed = static_cast<double>(paid_at_nanos_ - now) * factor;
   paid_at_nanos_ = now + static_cast<uint64_t>(owed);

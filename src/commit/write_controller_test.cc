@@ -135,8 +135,15 @@ TEST_F(WriteControllerTest, ADebtIsPaidAtTheRateOfNow) {
   controller_.Spend(kMiB / 64);  // 15.625 ms.
   controller_.SetStall(DelayTo(4 * kMiB));
   EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 4);
-  controller_.SetStall(DelayTo(2 * kMiB));
+  controller_.Spend(kMiB / 64);
   EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 2);
+}
+
+TEST_F(WriteControllerTest, ADebtTakesNoLongerWhenTheRateFalls) {
+  controller_.SetStall(DelayTo(kMiB));
+  controller_.Spend(kMiB / 64);
+  controller_.SetStall(DelayTo(kMiB / 16));
+  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u);
 }
 
 TEST_F(WriteControllerTest, TimeWithoutWritesIsNotSavedUp) {

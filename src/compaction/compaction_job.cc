@@ -12,8 +12,9 @@ namespace paceline {
 
 namespace {
 
-// Large enough that a disk with heads spends its time reading.
-constexpr size_t kReadaheadBytes = size_t{1} << 20;
+// Enough that system calls do not count; the kernel reads further ahead by
+// itself. For each of the files that are read at a time, which may be many.
+constexpr size_t kReadaheadBytes = size_t{256} << 10;
 
 // Answers, for ascending user keys, whether a level below may hold them.
 class BelowCursor {

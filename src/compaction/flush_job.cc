@@ -34,7 +34,8 @@ std::vector<RangeTombstone> VisibleTombstones(
 StatusOr<FlushResult> FlushMemTables(
     const TableOutput::Config& config, Clock* clock,
     std::vector<SequenceNumber> snapshots,
-    const std::vector<std::shared_ptr<MemTable>>& memtables) {
+    const std::vector<std::shared_ptr<MemTable>>& memtables,
+    Atomic<uint64_t>* entries_read) {
   uint64_t start = clock->MonotonicNanos();
   const ColumnFamily& family = *config.family;
   std::vector<std::unique_ptr<InternalIterator>> sources;
@@ -62,6 +63,7 @@ StatusOr<FlushResult> FlushMemTables(
   Status s;
   for (entries.SeekToFirst(); s.ok() && entries.Valid(); entries.Next()) {
     s = output.Add(entries.key(), entries.value());
+    entries_read->store(entries.entries_read(), std::memory_order_relaxed);
   }
   if (s.ok()) s = entries.status();
   if (s.ok()) s = output.Finish();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "src/base/sync.h"
 #include "src/compaction/table_output.h"
 
 namespace paceline {
@@ -18,11 +19,13 @@ struct FlushResult {
 
 // Writes what is visible now or at one of `snapshots` (ascending) of the
 // memtables, which get no more entries, oldest or newest first, into a table
-// of `config.family`. On an error no file is left behind.
+// of `config.family`. On an error no file is left behind. `entries_read` tells
+// others how far it is.
 StatusOr<FlushResult> FlushMemTables(
     const TableOutput::Config& config, Clock* clock,
     std::vector<SequenceNumber> snapshots,
-    const std::vector<std::shared_ptr<MemTable>>& memtables);
+    const std::vector<std::shared_ptr<MemTable>>& memtables,
+    Atomic<uint64_t>* entries_read);
 
 // The fragments with, of each stripe, the newest sequence number: older ones
 // cover nothing that it does not. Those of the oldest stripe are left out where

@@ -15,41 +15,8 @@ namespace {
 constexpr uint64_t kRetryNanosMin = 100'000'000;
 constexpr uint64_t kRetryNanosMax = 5'000'000'000;
 
-// Without a flush for so many times what has been usual between two of them, no
-// more files of level 0 are to be expected soon; within bounds.
-constexpr uint64_t kPatientIntervals = 3;
-constexpr uint64_t kPatienceNanosMin = 1'000'000'000;
-constexpr uint64_t kPatienceNanosMax = 10'000'000'000;
-
-// As an output level: the one that level 0 is merged into.
-constexpr int kBaseLevel = -1;
-
-bool IsDamage(const Status& s) {
-  return s.IsCorruption() || s.IsNotSupported();
-}
-
-uint64_t PerSecond(uint64_t bytes, uint64_t micros) {
-  return bytes * 1'000'000 / std::max<uint64_t>(micros, 1);
-}
-
-// Half of what it was, half of what it is.
-void Smooth(uint64_t* rate, uint64_t newest) {
-  *rate = *rate == 0 ? newest : (*rate + newest) / 2;
-}
-
-// Of sealed memtables: what is left when `flushed` are gone, or the mutable
-// one.
-uint64_t NeededWalWithout(
-    const SuperVersion& version,
-    const std::vector<std::shared_ptr<MemTable>>& flushed) {
-  const auto& sealed = version.sealed_memtables;
-  for (auto memtable = sealed.rbegin(); memtable != sealed.rend(); ++memtable) {
-    if (std::find(flushed.begin(), flushed.end(), *memtable) == flushed.end()) {
-      return (*memtable)->first_wal();
-    }
-  }
-  return version.mutable_memtable->first_wal();
-}
+// So small a part of a flush is taken to be left as long as it runs.
+constexpr uint64_t kLatePart = 4;
 
 }  // namespace
 
@@ -161,6 +128,19 @@ void Background::Schedule() {
   }
 }
 
+// How long the syncs at the end take is not known: until they are over the last
+// part is owed, or a late flush would meet a full memtable.
+uint64_t Background::FlushedBytes(const Work& work) {
+  if (!work.is_flushing) return 0;
+  auto entries =
+      static_cast<double>(std::max<uint64_t>(work.flushing_entries, 1));
+  auto done =
+      static_cast<double>(work.flushed_entries.load(std::memory_order_relaxed));
+  uint64_t in_time = work.flushing_bytes - work.flushing_bytes / kLatePart;
+  return static_cast<uint64_t>(static_cast<double>(in_time) *
+                               std::min(1.0, done / entries));
+}
+
 StallInput Background::StallInputOf(const ColumnFamily& family,
                                     Work* work) const {
   auto version = family.PinSuperVersion();
@@ -175,21 +155,14 @@ StallInput Background::StallInputOf(const ColumnFamily& family,
   for (const auto& sealed : version->sealed_memtables) {
     input.unflushed_bytes += sealed->UsedBytes();
   }
-  if (work->is_flushing) {
-    uint64_t micros =
-        (config_.options.clock->MonotonicNanos() - work->flush_started_nanos) /
-        1000;
-    uint64_t done =
-        std::min(work->flushing_bytes, work->flush_rate * micros / 1'000'000);
-    input.unflushed_bytes -= std::min(input.unflushed_bytes, done);
-  }
+  input.unflushed_bytes -= std::min(input.unflushed_bytes, FlushedBytes(*work));
   uint64_t used = version->mutable_memtable->UsedBytes();
   uint64_t size = family.options().write_buffer_size;
   input.free_bytes = size > used ? size - used : 0;
   input.level0_files = version->version->files(0).size();
   input.pending_compaction_bytes = work->pending_bytes;
-  input.flush_rate = work->flush_rate;
-  input.compaction_rate = work->compaction_rate;
+  input.flush_rate = work->flush_rate.value();
+  input.compaction_rate = work->compaction_rate.value();
   input.flush_failure = flush_trouble_.failure;
   input.compaction_failure = work->compaction_failure.ok()
                                  ? compaction_trouble_.failure
@@ -207,169 +180,7 @@ void Background::UpdateStallLocked() {
   config_.set_stall(strictest);
 }
 
-// --- Flushes ---------------------------------------------------------------
-
-// What was sealed first, so that a family that is written to all the time does
-// not keep others, and the WALs that these need, waiting.
-std::vector<Background::FamilyFlush> Background::TakeFlush() {
-  std::vector<FamilyFlush> flushes;
-  bool is_together = config_.options.atomic_flush;
-  std::shared_ptr<ColumnFamily> first;
-  uint64_t first_ordinal = UINT64_MAX;
-  for (const auto& family : config_.families->All()) {
-    auto version = family->PinSuperVersion();
-    if (version->sealed_memtables.empty()) continue;
-    uint64_t ordinal = version->sealed_memtables.back()->seal_ordinal();
-    is_together |= ordinal <= together_ordinal_;
-    if (ordinal < first_ordinal && IsFlushDue(*family)) {
-      first = family;
-      first_ordinal = ordinal;
-    }
-  }
-  for (const auto& family : config_.families->All()) {
-    bool is_chosen = is_together ? IsFlushDue(*family) : family == first;
-    if (is_chosen) flushes.push_back(TakeFlushOf(family));
-  }
-  return flushes;
-}
-
-Background::FamilyFlush Background::TakeFlushOf(
-    const std::shared_ptr<ColumnFamily>& family) {
-  FamilyFlush flush;
-  flush.family = family;
-  auto version = family->PinSuperVersion();
-  for (const auto& memtable : version->sealed_memtables) {
-    if (memtable->seal_ordinal() > sealed_ordinal_) continue;
-    flush.memtables.push_back(memtable);
-    flush.memtable_bytes += memtable->UsedBytes();
-  }
-  Work& work = WorkOf(*family);
-  work.is_flushing = true;
-  work.flush_started_nanos = config_.options.clock->MonotonicNanos();
-  work.flushing_bytes = flush.memtable_bytes;
-  return flush;
-}
-
-void Background::RunFlushJob() {
-  MutexLock lock(&mutex_);
-  while (!is_stopping_.load(std::memory_order_relaxed)) {
-    std::vector<FamilyFlush> flushes = TakeFlush();
-    if (flushes.empty()) break;
-    mutex_.Unlock();
-    Status s = Flush(&flushes);
-    mutex_.Lock();
-    EndFlush(flushes, s);
-    if (!s.ok() && !s.IsAborted()) WaitToRetry(&flush_trouble_);
-    // Memtables that nobody reads any more end here.
-    mutex_.Unlock();
-    flushes.clear();
-    mutex_.Lock();
-  }
-  --flush_jobs_;
-  Schedule();
-  changed_.NotifyAll();
-}
-
-Status Background::Flush(std::vector<FamilyFlush>* flushes) {
-  // After the memtables were chosen: a later snapshot sees the newest entries
-  // of them.
-  std::vector<SequenceNumber> snapshots = config_.snapshots->All();
-  Status s = SettleManifest();
-  for (FamilyFlush& flush : *flushes) {
-    if (!s.ok()) break;
-    const ColumnFamily& family = *flush.family;
-    TableOutput::Config output = OutputConfig(family);
-    output.priority = RateLimiter::Priority::kHigh;
-    output.epoch_number = family.PinSuperVersion()->version->NextEpoch();
-    auto result = FlushMemTables(output, config_.options.clock, snapshots,
-                                 flush.memtables);
-    if (result.ok()) {
-      flush.result = *std::move(result);
-    } else {
-      s = result.status();
-    }
-  }
-  if (s.ok()) {
-    s = CommitFlush(*flushes);
-  } else {
-    // Of the families before the one that failed. Nothing names them.
-    for (const FamilyFlush& flush : *flushes) {
-      if (flush.result.file) config_.unused->Add(flush.result.file->number);
-    }
-  }
-  for (const FamilyFlush& flush : *flushes) {
-    Log(logger_, "[%s] flushed %zu memtables, %" PRIu64 " bytes, to %s: %s",
-        flush.family->name().c_str(), flush.memtables.size(),
-        flush.memtable_bytes,
-        flush.result.file
-            ? ("table " + std::to_string(flush.result.file->number)).c_str()
-            : "nothing",
-        s.ToString().c_str());
-    if (s.ok() && flush.result.file) {
-      OpenTables(*flush.family, {*flush.result.file});
-    }
-  }
-  if (s.ok()) config_.wals_released(config_.versions->FirstLiveLog());
-  return s;
-}
-
-Status Background::CommitFlush(const std::vector<FamilyFlush>& flushes) {
-  VersionSet::Change change;
-  std::vector<FileMetaData> files;
-  for (const auto& family : config_.families->All()) {
-    auto is_flushed = [&family](const FamilyFlush& flush) {
-      return flush.family == family;
-    };
-    auto flush = std::find_if(flushes.begin(), flushes.end(), is_flushed);
-    VersionEdit edit;
-    edit.family_id = family->id();
-    if (flush == flushes.end()) {
-      // Others need fewer WALs too if they have not been written to.
-      edit.log_number = family->OldestNeededWal();
-    } else {
-      edit.log_number =
-          NeededWalWithout(*family->PinSuperVersion(), flush->memtables);
-      if (flush->result.file) {
-        edit.added_files.push_back({0, *flush->result.file});
-      }
-    }
-    change.edits.push_back(std::move(edit));
-  }
-  if (Status s = SyncWalsOfOthers(change.edits); !s.ok()) return s;
-  for (const FamilyFlush& flush : flushes) {
-    if (flush.result.file) files.push_back(*flush.result.file);
-  }
-  std::vector<std::shared_ptr<const Version>> versions;
-  change.prepare = [&](const ManifestState& state) -> Status {
-    for (const FamilyFlush& flush : flushes) {
-      if (!state.families.contains(flush.family->id())) {
-        return Status::Aborted("the column family was dropped",
-                               flush.family->name());
-      }
-      auto version =
-          flush.family->MakeVersion(state.families.at(flush.family->id()));
-      if (!version.ok()) return version.status();
-      versions.push_back(*std::move(version));
-    }
-    return Status::OK();
-  };
-  change.install = [&] {
-    for (size_t i = 0; i < flushes.size(); ++i) {
-      flushes[i].family->Install(std::move(versions[i]), flushes[i].memtables);
-    }
-  };
-  return Record(std::move(change), files);
-}
-
-Status Background::SyncWalsOfOthers(const std::vector<VersionEdit>& edits) {
-  auto [least, greatest] = std::minmax_element(
-      edits.begin(), edits.end(), [](const auto& a, const auto& b) {
-        return *a.log_number < *b.log_number;
-      });
-  bool agree =
-      least == edits.end() || *least->log_number == *greatest->log_number;
-  return agree ? Status::OK() : config_.sync_full_wals();
-}
+// --- Changes of the MANIFEST -----------------------------------------------
 
 Status Background::Record(VersionSet::Change change,
                           const std::vector<FileMetaData>& files) {
@@ -411,320 +222,7 @@ Status Background::SettleManifest() {
   return Record({.edits = {VersionEdit()}, .prepare = {}, .install = {}}, {});
 }
 
-void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
-                          const Status& status) {
-  for (const FamilyFlush& flush : flushes) {
-    Work& work = WorkOf(*flush.family);
-    work.is_flushing = false;
-    if (!status.ok()) continue;
-    LevelStats& level = work.stats[0];
-    ++level.jobs;
-    level.micros += flush.result.micros;
-    if (flush.result.file) level.bytes_written += flush.result.file->size;
-    Smooth(&work.flush_rate,
-           PerSecond(flush.memtable_bytes, flush.result.micros));
-  }
-  uint64_t now = config_.options.clock->MonotonicNanos();
-  if (last_flush_nanos_ != 0) {
-    Smooth(&flush_interval_nanos_, now - last_flush_nanos_);
-  }
-  last_flush_nanos_ = now;
-  // Aborted: a column family was dropped meanwhile; the others are due again.
-  if (status.ok()) {
-    flush_trouble_.End();
-  } else if (!status.IsAborted()) {
-    flush_trouble_.failure = status;
-    ++flush_trouble_.failures;
-  }
-  Schedule();
-  UpdateStallLocked();
-  changed_.NotifyAll();
-}
-
-// --- Compactions -----------------------------------------------------------
-
-std::optional<Compaction> Background::Pick(
-    bool is_patient, std::shared_ptr<ColumnFamily>* chosen) {
-  std::optional<Compaction> best;
-  for (const auto& family : config_.families->All()) {
-    if (!IsCompactionDue(*family)) continue;
-    auto picked =
-        PickCompaction(family->PinSuperVersion()->version, family->options(),
-                       WorkOf(*family).running, is_patient);
-    if (picked && (!best || picked->score > best->score)) {
-      best = std::move(picked);
-      *chosen = family;
-    }
-  }
-  return best;
-}
-
-// While more is being flushed, level 0 can wait for it.
-std::optional<Compaction> Background::AwaitCompaction(
-    std::shared_ptr<ColumnFamily>* chosen) {
-  while (!is_stopping_.load(std::memory_order_relaxed)) {
-    uint64_t idle = config_.options.clock->MonotonicNanos() - last_flush_nanos_;
-    uint64_t patience = std::clamp(kPatientIntervals * flush_interval_nanos_,
-                                   kPatienceNanosMin, kPatienceNanosMax);
-    // A single thread must not wait: the flushes need it.
-    bool is_patient = waiting_for_idle_ == 0 && idle < patience &&
-                      config_.options.max_background_jobs > 1;
-    auto picked = Pick(is_patient, chosen);
-    if (picked || !is_patient || !Pick(/*is_patient=*/false, chosen)) {
-      return picked;
-    }
-    changed_.WaitFor(&mutex_, patience - idle);
-  }
-  return std::nullopt;
-}
-
-void Background::RunCompactionJob() {
-  MutexLock lock(&mutex_);
-  std::shared_ptr<ColumnFamily> chosen;
-  std::optional<Compaction> compaction = AwaitCompaction(&chosen);
-  if (compaction) {
-    WorkOf(*chosen).running.Add(*compaction);
-    mutex_.Unlock();
-    Status s = RunOne(chosen, *compaction);
-    mutex_.Lock();
-    if (s.ok()) {
-      compaction_trouble_.End();
-    } else if (!IsDamage(s) && !s.IsShutdownInProgress()) {
-      compaction_trouble_.failure = s;
-      UpdateStallLocked();
-      WaitToRetry(&compaction_trouble_);
-    }
-  }
-  --compaction_jobs_;
-  Schedule();
-  changed_.NotifyAll();
-}
-
-Status Background::RunOne(const std::shared_ptr<ColumnFamily>& family,
-                          const Compaction& compaction) {
-  CompactionResult result;
-  Status s = compaction.is_trivial_move
-                 ? MoveFiles(family, compaction)
-                 : MergeFiles(family, compaction, &result);
-  bool was_dropped = family->is_dropped() || s.IsAborted();
-  MutexLock lock(&mutex_);
-  Work& work = WorkOf(*family);
-  work.running.Remove(compaction);
-  if (s.ok()) {
-    NoteCompaction(&work, compaction, result);
-  } else if (!was_dropped && !s.IsShutdownInProgress()) {
-    Log(logger_, "[%s] compaction of level %d failed: %s",
-        family->name().c_str(), compaction.level, s.ToString().c_str());
-    ++compaction_trouble_.failures;
-    if (IsDamage(s)) work.compaction_failure = s;
-  }
-  Schedule();
-  UpdateStallLocked();
-  changed_.NotifyAll();
-  return was_dropped ? Status::OK() : s;
-}
-
-void Background::NoteCompaction(Work* work, const Compaction& compaction,
-                                const CompactionResult& result) {
-  if (compaction.is_trivial_move) {
-    ++work->trivial_moves;
-    return;
-  }
-  LevelStats& level = work->stats[static_cast<size_t>(compaction.output_level)];
-  ++level.jobs;
-  level.bytes_read += result.bytes_read;
-  level.bytes_written += result.bytes_written;
-  level.micros += result.micros;
-  if (compaction.level != 0) return;
-  // How fast level 0 is emptied, with what happens in between.
-  uint64_t bytes = 0;
-  for (const auto& file : compaction.inputs) bytes += file->size();
-  uint64_t now = config_.options.clock->MonotonicNanos();
-  uint64_t since = (now - work->level0_merged_at_nanos) / 1000;
-  work->level0_merged_at_nanos = now;
-  Smooth(&work->compaction_rate,
-         PerSecond(bytes, std::clamp(since, result.micros, 4 * result.micros)));
-}
-
-Status Background::MoveFiles(const std::shared_ptr<ColumnFamily>& family,
-                             const Compaction& compaction) {
-  std::vector<FileMetaData> files;
-  for (const auto& file : compaction.inputs) files.push_back(file->metadata());
-  Status s = CommitCompaction(family, compaction, files);
-  Log(logger_, "[%s] moved %zu files from level %d to %d: %s",
-      family->name().c_str(), files.size(), compaction.level,
-      compaction.output_level, s.ToString().c_str());
-  return s;
-}
-
-Status Background::MergeFiles(const std::shared_ptr<ColumnFamily>& family,
-                              const Compaction& compaction,
-                              CompactionResult* result) {
-  CompactionContext context;
-  context.output = OutputConfig(*family);
-  context.output.compression = compaction.compression;
-  context.clock = config_.options.clock;
-  context.logger = logger_;
-  context.snapshots = config_.snapshots->All();
-  context.is_stopping = [this, &family] {
-    return is_stopping_.load(std::memory_order_relaxed) || family->is_dropped();
-  };
-  uint64_t epoch = UINT64_MAX;
-  for (const auto& file : compaction.AllInputs()) {
-    const FileMetaData& metadata = file->metadata();
-    epoch = std::min(epoch, metadata.epoch_number);
-    uint64_t& oldest = context.output.oldest_ancestor_time;
-    uint64_t time = metadata.oldest_ancestor_time;
-    if (time != 0 && (oldest == 0 || time < oldest)) oldest = time;
-  }
-  context.output.epoch_number = epoch;
-  if (Status s = SettleManifest(); !s.ok()) return s;
-  auto done = RunCompaction(compaction, context);
-  if (!done.ok()) return done.status();
-  *result = *std::move(done);
-  Status s = CommitCompaction(family, compaction, result->files);
-  if (s.ok()) OpenTables(*family, result->files);
-  Log(logger_,
-      "[%s] compacted %zu files of level %d and %zu of level %d into %zu: "
-      "%" PRIu64 " -> %" PRIu64 " bytes, %" PRIu64 " -> %" PRIu64
-      " entries, %" PRIu64 " ms: %s",
-      family->name().c_str(), compaction.inputs.size(), compaction.level,
-      compaction.output_inputs.size(), compaction.output_level,
-      result->files.size(), result->bytes_read, result->bytes_written,
-      result->entries_read, result->entries_written, result->micros / 1000,
-      s.ToString().c_str());
-  return s;
-}
-
-Status Background::CommitCompaction(const std::shared_ptr<ColumnFamily>& family,
-                                    const Compaction& compaction,
-                                    const std::vector<FileMetaData>& files) {
-  VersionEdit edit;
-  edit.family_id = family->id();
-  for (const auto& file : compaction.inputs) {
-    edit.deleted_files.push_back({compaction.level, file->number()});
-  }
-  for (const auto& file : compaction.output_inputs) {
-    edit.deleted_files.push_back({compaction.output_level, file->number()});
-  }
-  for (const FileMetaData& file : files) {
-    edit.added_files.push_back({compaction.output_level, file});
-  }
-  VersionSet::Change change;
-  change.edits.push_back(std::move(edit));
-  std::shared_ptr<const Version> version;
-  change.prepare = [&](const ManifestState& state) {
-    auto made = family->MakeVersion(state.families.at(family->id()));
-    if (made.ok()) version = *std::move(made);
-    return made.ok() ? Status::OK() : made.status();
-  };
-  change.install = [&] { family->Install(std::move(version), {}); };
-  bool is_move = compaction.is_trivial_move;
-  return Record(std::move(change),
-                is_move ? std::vector<FileMetaData>() : files);
-}
-
-Status Background::CompactRange(const CompactRangeOptions& options,
-                                const std::shared_ptr<ColumnFamily>& family,
-                                const Slice* begin, const Slice* end) {
-  auto current = [&family] { return family->PinSuperVersion()->version; };
-  auto did = CompactStep(family, 0, kBaseLevel, begin, end);
-  for (int level = 1; did.ok() && level + 1 < kLevels; ++level) {
-    while (did.ok() && level < current()->DeepestLevel()) {
-      did = CompactStep(family, level, level + 1, begin, end);
-      if (did.ok() && !*did) break;
-    }
-  }
-  if (!did.ok()) return did.status();
-  int deepest = current()->DeepestLevel();
-  bool forces =
-      options.bottommost_level_compaction == BottommostLevelCompaction::kForce;
-  if (!forces || deepest <= 0) return Status::OK();
-  // File by file, as long as it is there: one step may take several.
-  for (const auto& file : current()->Overlapping(deepest, begin, end)) {
-    auto version = current();
-    const LiveTables& files = version->files(deepest);
-    if (std::find(files.begin(), files.end(), file) == files.end()) continue;
-    Slice key = file->metadata().smallest_user_key();
-    did = CompactStep(family, deepest, deepest, &key, &key);
-    if (!did.ok()) return did.status();
-  }
-  return Status::OK();
-}
-
-// Waits while what is wanted is being compacted by others. False if the level
-// has nothing of the range.
-StatusOr<bool> Background::CompactStep(
-    const std::shared_ptr<ColumnFamily>& family, int level, int output_level,
-    const Slice* begin, const Slice* end) {
-  std::optional<Compaction> compaction;
-  {
-    MutexLock lock(&mutex_);
-    bool has_conflict = true;
-    while (has_conflict && !family->is_dropped() &&
-           !is_stopping_.load(std::memory_order_relaxed)) {
-      // Anew each time: other compactions change where level 0 may go.
-      auto version = family->PinSuperVersion()->version;
-      int to =
-          output_level != kBaseLevel
-              ? output_level
-              : ComputeLevelTargets(*version, family->options()).base_level;
-      compaction =
-          PickRange(version, family->options(), WorkOf(*family).running, level,
-                    to, begin, end, &has_conflict);
-      if (has_conflict) changed_.Wait(&mutex_);
-    }
-    if (is_stopping_.load(std::memory_order_relaxed)) {
-      return Status::ShutdownInProgress("the DB is being closed");
-    }
-    if (!compaction) return false;
-    WorkOf(*family).running.Add(*compaction);
-    ++manual_compactions_;
-  }
-  Status s = RunOne(family, *compaction);
-  MutexLock lock(&mutex_);
-  --manual_compactions_;
-  changed_.NotifyAll();
-  if (!s.ok()) return s;
-  return true;
-}
-
 // --- Waiting ---------------------------------------------------------------
-
-Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
-  std::vector<std::pair<std::shared_ptr<ColumnFamily>, uint64_t>> awaited;
-  for (const auto& family : families) {
-    auto version = family->PinSuperVersion();
-    if (version->sealed_memtables.empty()) continue;
-    awaited.emplace_back(family,
-                         version->sealed_memtables.front()->seal_ordinal());
-  }
-  MutexLock lock(&mutex_);
-  // One that runs already may fail for what has been mended since it began.
-  uint64_t failures_passed_over = flush_trouble_.failures;
-  for (const auto& [id, work] : work_) {
-    if (!work.is_flushing) continue;
-    ++failures_passed_over;
-    break;
-  }
-  auto is_pending = [](const auto& wait) {
-    if (wait.first->is_dropped()) return false;
-    auto version = wait.first->PinSuperVersion();
-    return !version->sealed_memtables.empty() &&
-           version->sealed_memtables.back()->seal_ordinal() <= wait.second;
-  };
-  while (std::any_of(awaited.begin(), awaited.end(), is_pending)) {
-    if (is_stopping_.load(std::memory_order_relaxed)) {
-      return Status::ShutdownInProgress("the DB is being closed");
-    }
-    if (flush_trouble_.failures > failures_passed_over &&
-        !flush_trouble_.failure.ok()) {
-      return flush_trouble_.failure;
-    }
-    changed_.Wait(&mutex_);
-  }
-  return Status::OK();
-}
 
 Status Background::WaitUntilIdle() {
   MutexLock lock(&mutex_);

@@ -18,6 +18,7 @@
 #include "src/base/sync.h"
 #include "src/compaction/compaction_job.h"
 #include "src/compaction/flush_job.h"
+#include "src/db/smoothed.h"
 #include "src/db/snapshot_list.h"
 #include "src/db/stall_policy.h"
 #include "src/env/worker_pool.h"
@@ -113,15 +114,17 @@ class Background {
   // The work of one column family.
   struct Work {
     bool is_flushing = false;
-    uint64_t flush_started_nanos = 0;
     uint64_t flushing_bytes = 0;
+    uint64_t flushing_entries = 0;
+    // Of them. Relaxed, and changed without the mutex: a figure.
+    Atomic<uint64_t> flushed_entries = 0;
     RunningCompactions running;
     Status compaction_failure;  // Damage: no compaction until Resume().
     FamilyStats stats{};
     uint64_t trivial_moves = 0;
-    // Bytes a second, of late. 0: not known.
-    uint64_t flush_rate = 0;
-    uint64_t compaction_rate = 0;
+    // Bytes a second.
+    Smoothed flush_rate;
+    Smoothed compaction_rate;
     uint64_t level0_merged_at_nanos = 0;
     // What compactions still have to write at this Version.
     std::shared_ptr<const Version> pending_of;
@@ -146,9 +149,12 @@ class Background {
     std::vector<std::shared_ptr<MemTable>> memtables;  // Newest first.
     FlushResult result;
     uint64_t memtable_bytes = 0;
+    Atomic<uint64_t>* entries_read = nullptr;  // Of the family's Work.
   };
 
   void Schedule() REQUIRES(mutex_);
+  // What a running flush need not be waited for any more. Bytes.
+  static uint64_t FlushedBytes(const Work& work);
   void UpdateStallLocked() REQUIRES(mutex_);
   [[nodiscard]] StallInput StallInputOf(const ColumnFamily& family,
                                         Work* work) const REQUIRES(mutex_);
@@ -197,6 +203,11 @@ class Background {
   Status CommitCompaction(const std::shared_ptr<ColumnFamily>& family,
                           const Compaction& compaction,
                           const std::vector<FileMetaData>& files);
+  Status RewriteLevel(const std::shared_ptr<ColumnFamily>& family, int level,
+                      const Slice* begin, const Slice* end) EXCLUDES(mutex_);
+  // The numbers of the files of a level that have keys in the range.
+  static std::vector<uint64_t> FilesIn(const ColumnFamily& family, int level,
+                                       const Slice* begin, const Slice* end);
   StatusOr<bool> CompactStep(const std::shared_ptr<ColumnFamily>& family,
                              int level, int output_level, const Slice* begin,
                              const Slice* end) EXCLUDES(mutex_);
@@ -234,7 +245,7 @@ class Background {
   // last; relaxed, since the mutex is taken after the last of them.
   Atomic<int> removal_jobs_ = 0;
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
-  uint64_t flush_interval_nanos_ GUARDED_BY(mutex_) = 0;  // Of late.
+  Smoothed flush_interval_ GUARDED_BY(mutex_);  // Nanoseconds.
   // One kind of job working says nothing of the other.
   Trouble flush_trouble_ GUARDED_BY(mutex_);
   Trouble compaction_trouble_ GUARDED_BY(mutex_);

@@ -140,6 +140,7 @@ class DBImpl final : public DB {
   std::optional<uint64_t> IntPropertyOfDb(std::string_view name) const;
   std::optional<std::string> TextProperty(const ColumnFamily& family,
                                           std::string_view name) const;
+  [[nodiscard]] std::string CountersText() const;
   [[nodiscard]] std::string StatsText() const;
 
   const DBOptions options_;

@@ -361,6 +361,7 @@ std::optional<std::string> DBImpl::TextProperty(const ColumnFamily& family,
                                                 std::string_view name) const {
   auto version = family.PinSuperVersion()->version;
   if (name == "rocksdb.stats") return StatsText();
+  if (name == "rocksdb.dbstats") return CountersText();
   if (name == "rocksdb.cf-write-stall-stats") {
     return WriteStallText(GetMetrics(), family.name());
   }
@@ -402,7 +403,7 @@ bool DBImpl::GetProperty(ColumnFamilyHandle* family, const Slice& property,
   return text.has_value();
 }
 
-std::string DBImpl::StatsText() const {
+std::string DBImpl::CountersText() const {
   const Metrics metrics = GetMetrics();
   std::string text = "** Since the DB was opened **\n";
   text += Line("commits", metrics.commits);
@@ -426,6 +427,11 @@ std::string DBImpl::StatsText() const {
   text += Line("compaction bytes read", metrics.compaction_bytes_read);
   text += Line("compaction bytes written", metrics.compaction_bytes_written);
   text += "\n" + StallText(metrics);
+  return text;
+}
+
+std::string DBImpl::StatsText() const {
+  std::string text = CountersText();
   for (const auto& family : families_.All()) {
     text += "\n" + *TextProperty(*family, "rocksdb.cfstats");
   }

@@ -284,9 +284,10 @@ Status FlushRecovered(const DBOptions& options, const std::string& directory,
     output.new_file_number = [versions] { return versions->NewFileNumber(); };
     output.now_seconds = options.clock->NowMicros() / 1'000'000;
     output.epoch_number = family->PinSuperVersion()->version->NextEpoch();
-    auto flushed =
-        FlushMemTables(output, options.clock, {},
-                       {family->PinSuperVersion()->mutable_memtable});
+    Atomic<uint64_t> nobody_asks = 0;
+    auto flushed = FlushMemTables(output, options.clock, {},
+                                  {family->PinSuperVersion()->mutable_memtable},
+                                  &nobody_asks);
     if (!flushed.ok()) return flushed.status();
     VersionEdit edit;
     edit.family_id = id;

@@ -16,7 +16,7 @@ namespace {
 
 // Large enough that allocating space is rare, small enough that a database of
 // a few entries does not hold much of the disk.
-constexpr uint64_t kWalWindowBytes = uint64_t{4} << 20;
+constexpr uint64_t kWalWindowBytes = uint64_t{8} << 20;
 
 // By default the WALs together may be so many times larger than what the
 // memtables can hold.

@@ -243,8 +243,8 @@ TEST_F(MappedFileTest, SpaceIsAllocatedAWindowAtATime) {
   EXPECT_EQ(Size(), 2 * kWindow);
 }
 
-TEST_F(MappedFileTest, PrepareAheadAllocatesTheNextWindowFromTheHalfOn) {
-  ASSERT_TRUE(file_->Append(std::string(kWindow / 2 - 1, 'x')).ok());
+TEST_F(MappedFileTest, PrepareAheadAllocatesTheNextWindowFromAQuarterOn) {
+  ASSERT_TRUE(file_->Append(std::string(kWindow / 4 - 1, 'x')).ok());
   file_->PrepareAhead();
   EXPECT_EQ(Size(), kWindow);
   ASSERT_TRUE(file_->Append("x").ok());

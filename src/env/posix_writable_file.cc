@@ -30,9 +30,26 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 
-// How far ahead of the tail pages are touched: a few milliseconds of writing
-// at full speed, about two wake-ups of the thread that does it.
-constexpr uint64_t kTouchAheadBytes = uint64_t{1} << 20;
+// How far ahead of the tail pages are touched: as much as is written at full
+// speed while the thread that does it waits for the journal of the file system,
+// or for a processor.
+constexpr uint64_t kTouchAheadBytes = uint64_t{4} << 20;
+
+// At one go: a few milliseconds, in which a processor is not the writer's. It
+// is several times what is written between two of them.
+constexpr uint64_t kTouchAtOnceBytes = uint64_t{1} << 20;
+
+// Stores what is there, so that the page is mapped and dirty; at one go, as the
+// writer may get there. Not by an advice: the kernel would lock the whole
+// address space while it waits for the journal of the file system, and the
+// writer would wait with it as soon as it needs memory.
+void TouchPage(char* page) {
+#if defined(__x86_64__)
+  asm volatile("lock orb $0, %0" : "+m"(*page) : : "cc");
+#else
+  madvise(page, kPageBytes, MADV_POPULATE_WRITE);
+#endif
+}
 
 Status SyncFd(int fd, const std::string& path) {
   if (fdatasync(fd) != 0) return PosixError("sync", path, errno);
@@ -253,8 +270,8 @@ void MappedWritableFile::PrepareAhead() {
   for (const Window& window : retired_) Unmap(window);
   retired_.clear();
   uint64_t tail = size_.load(std::memory_order_relaxed);
-  bool is_half_used = tail >= current_.offset + window_bytes_ / 2;
-  if (next_.memory == nullptr && is_half_used) {
+  bool is_quarter_used = tail >= current_.offset + window_bytes_ / 4;
+  if (next_.memory == nullptr && is_quarter_used) {
     // A failure here is met again, and reported, by the Append() that needs
     // the window.
     StatusOr<Window> made = MakeWindow(current_.offset + window_bytes_);
@@ -266,19 +283,22 @@ void MappedWritableFile::PrepareAhead() {
   bool is_synced_often = std::exchange(syncs_seen_, syncs) != syncs;
   if (is_synced_often) return;
   TouchAhead(current_, tail);
-  if (next_.memory != nullptr) TouchAhead(next_, tail);
+  if (next_.memory != nullptr && touched_to_ >= next_.offset) {
+    TouchAhead(next_, tail);
+  }
 }
 
 void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
   uint64_t begin =
       std::max({touched_to_, window.offset,
                 (tail + kPageBytes - 1) / kPageBytes * kPageBytes});
-  uint64_t end = std::min(tail / kPageBytes * kPageBytes + kTouchAheadBytes,
-                          window.offset + window_bytes_);
+  uint64_t end =
+      std::min({tail / kPageBytes * kPageBytes + kTouchAheadBytes,
+                begin + kTouchAtOnceBytes, window.offset + window_bytes_});
   if (begin >= end) return;
-  // Older kernels do not know this advice; the faults are then the writer's.
-  madvise(window.memory + (begin - window.offset), end - begin,
-          MADV_POPULATE_WRITE);
+  for (uint64_t page = begin; page < end; page += kPageBytes) {
+    TouchPage(window.memory + (page - window.offset));
+  }
   touched_to_ = end;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -146,17 +147,17 @@ int NicenessOf(WorkerPool* pool, Priority priority) {
   return niceness.load();
 }
 
-TEST_F(WorkerPoolTest, LowPriorityGivesWayToOtherThreadsOfTheProcess) {
+TEST_F(WorkerPoolTest, BothGiveWayToOthersAndLowPriorityToHigh) {
   MakePool(2);
-  EXPECT_EQ(NicenessOf(pool_.get(), Priority::kHigh),
-            getpriority(PRIO_PROCESS, 0));
-  EXPECT_GE(NicenessOf(pool_.get(), Priority::kLow), 10);
+  const int high = NicenessOf(pool_.get(), Priority::kHigh);
+  EXPECT_GE(high, 10);
+  EXPECT_GE(NicenessOf(pool_.get(), Priority::kLow), std::min(high + 5, 19));
 }
 
-TEST_F(WorkerPoolTest, ASingleThreadKeepsThePriorityThatFlushesNeed) {
+TEST_F(WorkerPoolTest, ASingleThreadHasThePriorityThatFlushesNeed) {
   MakePool(1);
-  int own = getpriority(PRIO_PROCESS, 0);
-  EXPECT_EQ(NicenessOf(pool_.get(), Priority::kLow), own);
+  const int high = NicenessOf(pool_.get(), Priority::kHigh);
+  EXPECT_EQ(NicenessOf(pool_.get(), Priority::kLow), high);
 }
 
 TEST_F(WorkerPoolTest, ASingleThreadRunsLowPriorityToo) {

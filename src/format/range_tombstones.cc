@@ -38,6 +38,11 @@ std::vector<Slice> CutPoints(const std::vector<RangeTombstone>& tombstones,
   return points;
 }
 
+// What a string takes besides itself. Short ones take nothing.
+size_t HeapBytes(const std::string& text) {
+  return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
+}
+
 }  // namespace
 
 // Walks the cut points with the set of tombstones that are open there.
@@ -201,6 +206,13 @@ SequenceNumber RangeTombstoneTree::CoveringSequence(
   return newest;
 }
 
+size_t RangeTombstoneTree::MemoryUsage() const {
+  return sizeof(*this) + tombstones_.capacity() * sizeof(tombstones_[0]) +
+         points_.capacity() * sizeof(points_[0]) +
+         begins_.capacity() * sizeof(begins_[0]) +
+         sequences_.capacity() * sizeof(sequences_[0]);
+}
+
 bool RangeTombstoneSet::Has(SequenceNumber sequence) const {
   // Numbers nearly always grow, so the search is rare.
   if (sequence > newest_sequence_) return false;
@@ -222,7 +234,9 @@ bool RangeTombstoneSet::Add(const Slice& begin, const Slice& end,
   if (count_ % kChunkSize == 0) BeginChunk();
   Chunk* chunk = chunks_.back().get();
   const size_t at = count_++ % kChunkSize;
-  chunk->tombstones[at] = {begin.ToString(), end.ToString(), sequence};
+  RangeTombstone& added = chunk->tombstones[at];
+  added = {begin.ToString(), end.ToString(), sequence};
+  CountMemory(HeapBytes(added.begin) + HeapBytes(added.end));
   chunk->count.store(at + 1, std::memory_order_release);
   view_.store(views_.back().get(), std::memory_order_release);
   return true;
@@ -244,7 +258,9 @@ void RangeTombstoneSet::BeginChunk() {
     }
     view->trees.push_back(std::make_shared<const RangeTombstoneTree>(
         std::move(tombstones), comparator_));
+    CountMemory(view->trees.back()->MemoryUsage());
   }
+  CountMemory(sizeof(Chunk) + sizeof(View));
   chunks_.push_back(std::make_unique<Chunk>());
   view->last = chunks_.back().get();
   views_.push_back(std::move(view));

@@ -111,6 +111,8 @@ class RangeTombstoneTree {
   // As of FragmentedRangeTombstones.
   [[nodiscard]] SequenceNumber CoveringSequence(const Slice& user_key,
                                                 SequenceNumber snapshot) const;
+  // Bytes, without the tombstones.
+  [[nodiscard]] size_t MemoryUsage() const;
 
  private:
   // Calls `visit(node)` for the nodes that make up the range.
@@ -160,6 +162,10 @@ class RangeTombstoneSet {
     return view == nullptr ? 0 : CoveringIn(*view, user_key, snapshot);
   }
   [[nodiscard]] std::vector<RangeTombstone> All() const EXCLUDES(mutex_);
+  // Bytes taken from the machine, without what Fragments() made.
+  [[nodiscard]] size_t MemoryUsage() const {
+    return memory_usage_.load(std::memory_order_relaxed);
+  }
   // As of now, for those who look up many keys; cut anew only if something was
   // added since the last call. Null if there are none.
   [[nodiscard]] std::shared_ptr<const FragmentedRangeTombstones> Fragments()
@@ -187,11 +193,16 @@ class RangeTombstoneSet {
   [[nodiscard]] bool Has(SequenceNumber sequence) const REQUIRES(mutex_);
   // Puts the full last chunk into a tree, and begins another one.
   void BeginChunk() REQUIRES(mutex_);
+  void CountMemory(size_t bytes) {
+    memory_usage_.fetch_add(bytes, std::memory_order_relaxed);
+  }
 
   const Comparator* const comparator_;
   // Release in Add(), acquire in look-ups: a set that is seen empty was so when
   // everything visible had been added. Null: there is nothing.
   Atomic<const View*> view_ = nullptr;
+  // Relaxed: nothing is concluded from it.
+  Atomic<size_t> memory_usage_ = 0;
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<Chunk>> chunks_ GUARDED_BY(mutex_);
   // The last one is that of now.

@@ -68,8 +68,12 @@ class MemTable {
   }
 
   // Memory taken from the machine, and the part of it in use. Bytes.
-  [[nodiscard]] size_t MemoryUsage() const { return arena_.MemoryUsage(); }
-  [[nodiscard]] size_t UsedBytes() const { return arena_.AllocatedBytes(); }
+  [[nodiscard]] size_t MemoryUsage() const {
+    return arena_.MemoryUsage() + range_tombstones_.MemoryUsage();
+  }
+  [[nodiscard]] size_t UsedBytes() const {
+    return arena_.AllocatedBytes() + range_tombstones_.MemoryUsage();
+  }
 
   [[nodiscard]] uint64_t entries() const {
     return entries_.load(std::memory_order_relaxed);

@@ -179,6 +179,18 @@ TEST_F(MemTableTest, MemoryGrowsWithTheEntries) {
   EXPECT_GE(memtable_.MemoryUsage(), memtable_.UsedBytes());
 }
 
+TEST_F(MemTableTest, MemoryGrowsWithTheRangeDeletions) {
+  const size_t used = memtable_.UsedBytes();
+  const std::string begin(1000, 'a');
+  const std::string end(1000, 'b');
+  for (SequenceNumber sequence = 1; sequence <= 100; ++sequence) {
+    ASSERT_TRUE(memtable_.Add(sequence, ValueType::kRangeDeletion, begin, end));
+  }
+  EXPECT_GE(memtable_.UsedBytes(), used + 200'000);
+  EXPECT_LE(memtable_.UsedBytes(), used + 300'000);
+  EXPECT_GE(memtable_.MemoryUsage(), memtable_.UsedBytes());
+}
+
 TEST(MemTableComparatorTest, TheOrderIsTheComparators) {
   MemTable memtable(ReverseBytewiseComparator());
   for (const char* key : {"a", "c", "b"}) {

@@ -62,7 +62,7 @@ class Block {
 
   // Bytes.
   [[nodiscard]] size_t MemoryUsage() const {
-    return sizeof(*this) + contents_.size();
+    return sizeof(*this) + contents_.MemoryUsage();
   }
 
   // For Parse().

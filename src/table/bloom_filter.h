@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
-#include <vector>
 
 #include "paceline/slice.h"
 
@@ -60,7 +60,8 @@ class BloomFilterBuilder {
 
  private:
   const double bits_per_key_;
-  std::vector<uint64_t> hashes_;
+  // In small pieces: the heap keeps large ones when they are freed.
+  std::deque<uint64_t> hashes_;
 };
 
 // Answers from the contents of a filter block, whoever wrote it: what is not

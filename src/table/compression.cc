@@ -21,6 +21,15 @@
 #endif
 
 #include "src/base/coding.h"
+#include "src/table/block_memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define PACELINE_WATCHED_HEAP
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PACELINE_WATCHED_HEAP
+#endif
+#endif
 
 namespace paceline {
 
@@ -270,16 +279,45 @@ Status UncompressFramed(
 
 }  // namespace
 
+namespace {
+
+#if defined(PACELINE_WATCHED_HEAP)
+// AddressSanitizer's heap watches over the ends of what it gives out.
+char* AllocateBytes(size_t size) { return new (std::nothrow) char[size]; }
+void FreeBytes(const char* bytes, size_t /*size*/) { delete[] bytes; }
+#else
+char* AllocateBytes(size_t size) {
+  return BlockMemory::Shared()->Allocate(size);
+}
+void FreeBytes(char* bytes, size_t size) {
+  BlockMemory::Shared()->Free(bytes, size);
+}
+#endif
+
+}  // namespace
+
 bool BlockBuffer::Allocate(size_t size) {
-  data_.reset(new (std::nothrow) char[size]);
-  size_ = data_ != nullptr ? size : 0;
-  return data_ != nullptr;
+  Reset();
+  data_ = AllocateBytes(size);
+  if (data_ == nullptr) return false;
+  size_ = size;
+  allocated_ = size;
+  return true;
 }
 
 bool BlockBuffer::Assign(const Slice& bytes) {
   if (!Allocate(bytes.size())) return false;
-  std::memcpy(data_.get(), bytes.data(), bytes.size());
+  std::memcpy(data_, bytes.data(), bytes.size());
   return true;
+}
+
+size_t BlockBuffer::MemoryUsage() const {
+  return data_ == nullptr ? 0 : BlockMemory::Capacity(allocated_);
+}
+
+void BlockBuffer::Reset() {
+  FreeBytes(std::exchange(data_, nullptr), std::exchange(allocated_, 0));
+  size_ = 0;
 }
 
 CompressionDictionary::CompressionDictionary(const Slice& bytes)

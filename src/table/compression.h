@@ -25,10 +25,13 @@ namespace paceline {
 class BlockBuffer {
  public:
   BlockBuffer() = default;
+  ~BlockBuffer() { Reset(); }
   BlockBuffer(BlockBuffer&& other) noexcept { *this = std::move(other); }
   BlockBuffer& operator=(BlockBuffer&& other) noexcept {
-    data_ = std::move(other.data_);
-    size_ = std::exchange(other.size_, 0);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(allocated_, other.allocated_);
+    other.Reset();
     return *this;
   }
 
@@ -39,13 +42,18 @@ class BlockBuffer {
   // Drops all but the first `size` bytes, of which there must be that many.
   void Truncate(size_t size) { size_ = size; }
 
-  [[nodiscard]] char* data() { return data_.get(); }
+  [[nodiscard]] char* data() { return data_; }
   [[nodiscard]] size_t size() const { return size_; }
-  [[nodiscard]] Slice slice() const { return {data_.get(), size_}; }
+  [[nodiscard]] Slice slice() const { return {data_, size_}; }
+  // Bytes.
+  [[nodiscard]] size_t MemoryUsage() const;
 
  private:
-  std::unique_ptr<char[]> data_;
+  void Reset();
+
+  char* data_ = nullptr;
   size_t size_ = 0;
+  size_t allocated_ = 0;  // Asked for; `size_` may be less.
 };
 
 // What the blocks of a table were compressed with besides their own bytes.

@@ -41,7 +41,7 @@ bool TableFilter::MayContainHash(const Slice& user_key, uint64_t hash) const {
 
 size_t TableFilter::MemoryUsage() const {
   size_t bytes = readers_.capacity() * sizeof(BloomFilterReader);
-  for (const BlockBuffer& part : contents_) bytes += part.size();
+  for (const BlockBuffer& part : contents_) bytes += part.MemoryUsage();
   return bytes + (index_ != nullptr ? index_->MemoryUsage() : 0);
 }
 
