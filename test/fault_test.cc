@@ -310,7 +310,7 @@ class FaultTest : public testing::TestWithParam<bool> {
     sound.Run();
     const auto& operations = sound.operations();
     const bool only_appends = fault_case.fault.effect == Fault::Effect::kHalf;
-    const uint64_t stride = kIsSanitized ? 11 : 1;
+    const uint64_t stride = kIsSanitized ? 23 : 1;
     uint64_t runs = 0;
     for (uint64_t number = 1;; number += stride) {
       const bool is_append = number <= operations.size() &&

@@ -535,6 +535,7 @@ class HistRun {
         failures_ += batch.outcome == HistoryBatch::Outcome::kUnknown ? 1 : 0;
       }
     }
+    ExpectNoRepeats();
     History history(std::move(parts), keeper_.Log(directory_, has_faults_),
                     first_);
     return history.Check();
@@ -566,6 +567,18 @@ class HistRun {
     }
     for (std::thread& thread : threads) thread.join();
     operations_ += steps * case_.threads;
+  }
+
+  // A WAL is done with once an append or a sync of it has failed; what another
+  // thread had begun by then may still come. An append beside a sync that fails
+  // succeeds, but its group does not: it stands in the pipeline behind the one
+  // that waits for the sync, or finds the pipeline empty and the latch set (see
+  // Committer::CommitAsLeader). A sync beside an append that fails covers what
+  // was appended before. So who asks for a sync and is told OK never has its
+  // record in a WAL whose sync failed. Who does not ask may have: its record
+  // came before, and nobody has promised that it survives a power cut.
+  void ExpectNoRepeats() const {
+    EXPECT_THAT(faults_.repeats_after_failure(), testing::IsEmpty());
   }
 
   void Close(TestDatabase* database) {
@@ -603,8 +616,8 @@ std::string Again(uint64_t seed) {
 }
 
 TEST(HistTest, OneOrderOfTheWritesExplainsWhatEverybodySaw) {
-  constexpr uint64_t kOperationsPerRun = kIsSanitized ? 30'000 : 250'000;
-  const RunLimit limit(5'000'000, 300'000);
+  constexpr uint64_t kOperationsPerRun = kIsSanitized ? 15'000 : 250'000;
+  const RunLimit limit(5'000'000, 120'000);
   uint64_t operations = 0;
   uint64_t flushes = 0;
   uint64_t compactions = 0;
