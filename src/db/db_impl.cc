@@ -433,10 +433,11 @@ Status DBImpl::Resume() {
   if (write_path_ == nullptr) return ReadOnlyError();
   MutexLock lock(&ddl_mutex_);
   if (is_closed_) return Status::ShutdownInProgress("the DB is closed");
-  background_->ClearFailure();
+  const bool had_failed_flush = background_->ClearFailure();
   keeps_old_wals_.store(true, std::memory_order_relaxed);
-  Status s = write_path_->Resume(
-      [this] { return background_->WaitForFlush(families_.All()); });
+  auto flush = [this] { return background_->WaitForFlush(families_.All()); };
+  Status s = write_path_->Resume(flush);
+  if (s.ok() && had_failed_flush) s = flush();
   if (s.ok()) RemoveObsoleteWals();
   keeps_old_wals_.store(false, std::memory_order_relaxed);
   return s;
