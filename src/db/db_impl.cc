@@ -55,6 +55,7 @@ DBImpl::DBImpl(Opened opened)
       versions_(std::move(opened.versions)),
       tables_(std::move(opened.tables)),
       opened_at_sequence_(opened.last_sequence),
+      predecessor_(opened.predecessor),
       totals_logged_at_nanos_(options_.clock->MonotonicNanos()) {
   for (auto& family : opened.families) {
     if (family->id() == 0) {
@@ -97,12 +98,13 @@ DBImpl::~DBImpl() {
 
 Status DBImpl::StartWriting() {
   if (write_path_ == nullptr) return Status::OK();
-  Status s = write_path_->Open(
-      opened_at_sequence_, {.sealed =
-                                [this](uint64_t ordinal, bool together) {
-                                  background_->Sealed(ordinal, together);
-                                },
-                            .grown = [this] { background_->UpdateStall(); }});
+  Status s =
+      write_path_->Open(opened_at_sequence_, predecessor_,
+                        {.sealed =
+                             [this](uint64_t ordinal, bool together) {
+                               background_->Sealed(ordinal, together);
+                             },
+                         .grown = [this] { background_->UpdateStall(); }});
   if (!s.ok()) return s;
   write_path_->ReleaseWals(versions_->FirstLiveLog());
   background_->Start();
