@@ -562,7 +562,8 @@ TEST_F(DBBasicTest, ACurrentFileThatNamesNoManifestIsCorruption) {
   EXPECT_THAT(database_.Open(options_, path_), IsOk());
 }
 
-// The edit that named the table may be the one that is lost.
+// The edit that named the table may be the one that is lost. The WAL that it
+// made needless is gone, so that the present state cannot be recovered.
 TEST_F(DBBasicTest, AManifestThatWasCutShortMakesNoTableObsolete) {
   ASSERT_THAT(database_.Open(options_, path_), IsOk());
   ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
@@ -583,6 +584,9 @@ TEST_F(DBBasicTest, AManifestThatWasCutShortMakesNoTableObsolete) {
     WriteFileBytes(path_ + "/" + name, name == current ? manifest : bytes);
   }
   ASSERT_FALSE(table.empty());
+  ASSERT_THAT(database_.Open(options_, path_), HasCode(Status::kCorruption));
+  EXPECT_EQ(ReadFileBytes(path_ + "/" + table), before.at(table));
+  options_.wal_recovery_mode = WALRecoveryMode::kSkipAnyCorruptedRecords;
   ASSERT_THAT(database_.Open(options_, path_), IsOk());
   EXPECT_FALSE(std::filesystem::exists(path_ + "/" + table));
   EXPECT_EQ(ReadFileBytes(path_ + "/archive/" + table), before.at(table));

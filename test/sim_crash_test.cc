@@ -94,7 +94,7 @@ SimHistory WithoutLaterSyncs(const SimHistory& history) {
     if (inode == 0 && is_append) inode = event.inode;
     if (event.inode != inode) continue;
     appends += is_append ? 1 : 0;
-    if (appends < 2 || event.kind != SimEvent::Kind::kSyncEnd) continue;
+    if (appends < 3 || event.kind != SimEvent::Kind::kSyncEnd) continue;
     event = SimEvent();
     event.bytes = "not yet";
   }

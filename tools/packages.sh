@@ -17,7 +17,8 @@ PACELINE_PACKAGES_BENCH=(
 PACELINE_PACKAGES_TEST=(
   clang clang-format libclang-rt-14-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
-  rocksdb-tools python3 strace e2fsprogs xfsprogs)
+  rocksdb-tools python3 strace e2fsprogs xfsprogs
+  libfuse3-dev fuse3)
 
 # True if the package is installed.
 is_installed() {

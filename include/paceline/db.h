@@ -219,9 +219,10 @@ class DB {
 
   // After a failure of a WAL or the MANIFEST: writes everything that is visible
   // into a new WAL, syncs it, sets the failed ones aside and accepts writes
-  // again. What failed stays invisible. Blocks for a time in proportion to the
-  // data in memory. OK if there was nothing to mend; otherwise why it is not
-  // mended.
+  // again. What failed stays invisible. After a failure of flushes or
+  // compactions: tries them again without a delay, and waits for the flushes.
+  // Blocks for a time in proportion to the data in memory. OK if there was
+  // nothing to mend; otherwise why it is not mended.
   virtual Status Resume() = 0;
 
   // Writes the memtables of the column family (of all in `families`, in one

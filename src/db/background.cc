@@ -268,14 +268,16 @@ void Background::WaitToRetry(Trouble* trouble) {
   }
 }
 
-void Background::ClearFailure() {
+bool Background::ClearFailure() {
   MutexLock lock(&mutex_);
+  const bool had_failed_flush = !flush_trouble_.failure.ok();
   flush_trouble_.End();
   compaction_trouble_.End();
   for (auto& [id, work] : work_) work.compaction_failure = Status::OK();
   Schedule();
   UpdateStallLocked();
   changed_.NotifyAll();
+  return had_failed_flush;
 }
 
 // --- Files -----------------------------------------------------------------

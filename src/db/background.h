@@ -89,8 +89,8 @@ class Background {
                       const std::shared_ptr<ColumnFamily>& family,
                       const Slice* begin, const Slice* end) EXCLUDES(mutex_);
 
-  // Forgets failures and tries again. For Resume().
-  void ClearFailure() EXCLUDES(mutex_);
+  // Forgets failures and tries again. For Resume(). Whether a flush had failed.
+  bool ClearFailure() EXCLUDES(mutex_);
   // Why flushes or compactions fail at present, or OK.
   [[nodiscard]] Status failure() const EXCLUDES(mutex_);
 

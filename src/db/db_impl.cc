@@ -55,6 +55,7 @@ DBImpl::DBImpl(Opened opened)
       versions_(std::move(opened.versions)),
       tables_(std::move(opened.tables)),
       opened_at_sequence_(opened.last_sequence),
+      predecessor_(opened.predecessor),
       totals_logged_at_nanos_(options_.clock->MonotonicNanos()) {
   for (auto& family : opened.families) {
     if (family->id() == 0) {
@@ -97,12 +98,13 @@ DBImpl::~DBImpl() {
 
 Status DBImpl::StartWriting() {
   if (write_path_ == nullptr) return Status::OK();
-  Status s = write_path_->Open(
-      opened_at_sequence_, {.sealed =
-                                [this](uint64_t ordinal, bool together) {
-                                  background_->Sealed(ordinal, together);
-                                },
-                            .grown = [this] { background_->UpdateStall(); }});
+  Status s =
+      write_path_->Open(opened_at_sequence_, predecessor_,
+                        {.sealed =
+                             [this](uint64_t ordinal, bool together) {
+                               background_->Sealed(ordinal, together);
+                             },
+                         .grown = [this] { background_->UpdateStall(); }});
   if (!s.ok()) return s;
   write_path_->ReleaseWals(versions_->FirstLiveLog());
   background_->Start();
@@ -433,10 +435,11 @@ Status DBImpl::Resume() {
   if (write_path_ == nullptr) return ReadOnlyError();
   MutexLock lock(&ddl_mutex_);
   if (is_closed_) return Status::ShutdownInProgress("the DB is closed");
-  background_->ClearFailure();
+  const bool had_failed_flush = background_->ClearFailure();
   keeps_old_wals_.store(true, std::memory_order_relaxed);
-  Status s = write_path_->Resume(
-      [this] { return background_->WaitForFlush(families_.All()); });
+  auto flush = [this] { return background_->WaitForFlush(families_.All()); };
+  Status s = write_path_->Resume(flush);
+  if (s.ok() && had_failed_flush) s = flush();
   if (s.ok()) RemoveObsoleteWals();
   keeps_old_wals_.store(false, std::memory_order_relaxed);
   return s;

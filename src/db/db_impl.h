@@ -14,6 +14,7 @@
 #include "src/db/background.h"
 #include "src/db/snapshot_list.h"
 #include "src/db/write_path.h"
+#include "src/format/predecessor_note.h"
 #include "src/version/column_family.h"
 #include "src/version/version_set.h"
 
@@ -34,6 +35,7 @@ class DBImpl final : public DB {
     TableStore tables;
     std::vector<std::shared_ptr<ColumnFamily>> families;
     SequenceNumber last_sequence = 0;
+    PredecessorNote predecessor;  // Of the first WAL.
   };
 
   explicit DBImpl(Opened opened);
@@ -149,6 +151,7 @@ class DBImpl final : public DB {
   const std::unique_ptr<VersionSet> versions_;
   const TableStore tables_;
   const SequenceNumber opened_at_sequence_;
+  const PredecessorNote predecessor_;
   ColumnFamilySet families_;
   SnapshotList snapshots_;
   // Null if the DB is read-only.

@@ -378,6 +378,7 @@ Status Opener::Replay() {
   replayed_ = *replayed;
   was_closed_ = replayed_.is_clean && state_.is_closed_cleanly;
   opened_.last_sequence = replayed_.last_sequence;
+  opened_.predecessor = replayed_.end;
   return Status::OK();
 }
 

@@ -46,11 +46,13 @@ class ReplaySink final : public MemTableSink {
 class Replay {
  public:
   Replay(FileSystem* file_system, Logger* logger, WALRecoveryMode mode,
-         const ManifestState* state, const FamiliesById* families)
+         const ManifestState* state, std::vector<uint64_t> logs,
+         const FamiliesById* families)
       : file_system_(file_system),
         logger_(logger),
         mode_(mode),
         first_live_log_(state->FirstLiveLog()),
+        logs_(std::move(logs)),
         sink_(state, families) {
     result_.last_sequence = state->last_sequence;
   }
@@ -69,6 +71,11 @@ class Replay {
                       bool* goes_on);
   // Corruption if the end of the WAL before this one is missing.
   Status CheckPredecessor(const LogReader& reader, const PredecessorNote& note);
+  // Corruption if these are the bytes of another WAL.
+  Status CheckOwnNumber(const LogReader& reader,
+                        const PredecessorNote& note) const;
+  // What CheckPredecessor() found.
+  Status OnMissingEnd(const Status& damage, const PredecessorNote& note);
   // `log_number` is that of the WAL which is damaged.
   Status OnDamage(const Status& damage, uint64_t log_number);
   Status OnDamage(const Status& damage) {
@@ -80,6 +87,7 @@ class Replay {
   Logger* const logger_;
   const WALRecoveryMode mode_;
   const uint64_t first_live_log_;
+  const std::vector<uint64_t> logs_;  // That there are, sorted.
   ReplaySink sink_;
   ReplayResult result_;
   // One past the last entry that was replayed; 0 before the first record.
@@ -167,14 +175,21 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
         "records are missing in front of sequence " +
             std::to_string(batch.sequence())));
   }
+  // Elsewhere it is a caller's log data that looks like one.
+  std::optional<PredecessorNote> note;
+  if (reader.offset() == 0) note = PredecessorNote::FromRecord(record);
+  if (note) {
+    s = CheckOwnNumber(reader, *note);
+    *goes_on = s.ok();
+    if (!s.ok()) return OnDamage(s);
+  }
   *goes_on = MayContinue(reader, batch.sequence());
   if (!*goes_on) return Status::OK();
-  auto note = PredecessorNote::FromRecord(record);
   bool is_checked = mode_ != WALRecoveryMode::kSkipAnyCorruptedRecords;
   if (note && is_checked) {
     s = CheckPredecessor(reader, *note);
     *goes_on = s.ok();
-    if (!s.ok()) return OnDamage(s, note->wal_number);
+    if (!s.ok()) return OnMissingEnd(s, *note);
   }
   InsertBatch(record, batch.sequence(), &sink_);
   ++result_.records;
@@ -182,6 +197,8 @@ Status Replay::ReplayRecord(const LogReader& reader, const Slice& record,
   if (batch.count() > 0) {
     result_.last_sequence =
         std::max(result_.last_sequence, expected_sequence_ - 1);
+    result_.end = {.wal_number = log_number_,
+                   .last_sequence = expected_sequence_ - 1};
   }
   return Status::OK();
 }
@@ -202,6 +219,29 @@ Status Replay::CheckPredecessor(const LogReader& reader,
           ", which is missing or cut short",
       "it ended at sequence " + std::to_string(note.last_sequence) + ", " +
           found);
+}
+
+Status Replay::CheckOwnNumber(const LogReader& reader,
+                              const PredecessorNote& note) const {
+  if (note.own_number == 0 || note.own_number == log_number_) {
+    return Status::OK();
+  }
+  return Status::Corruption(reader.path(), "holds what was written to WAL " +
+                                               std::to_string(note.own_number));
+}
+
+Status Replay::OnMissingEnd(const Status& damage, const PredecessorNote& note) {
+  // The name of a WAL is durable before the next one is begun: no power cut
+  // takes away a whole one. It was removed, or the MANIFEST that says so has
+  // lost its end, and with it tables.
+  if (!std::binary_search(logs_.begin(), logs_.end(), note.wal_number)) {
+    result_.is_clean = false;
+    Log(logger_, "missing WAL: %s", damage.ToString().c_str());
+    return damage;
+  }
+  // Where a power cut took the end of an earlier WAL as well, no table is newer
+  // than that: tables come after a sync of the WALs that are finished.
+  return OnDamage(damage, note.wal_number);
 }
 
 // OK if the mode goes on without what is damaged.
@@ -259,7 +299,7 @@ StatusOr<ReplayResult> ReplayWals(FileSystem* file_system, Logger* logger,
     }
   }
   std::sort(logs.begin(), logs.end());
-  Replay replay(file_system, logger, mode, &state, &families);
+  Replay replay(file_system, logger, mode, &state, logs, &families);
   for (uint64_t log : logs) {
     Status s = replay.ReplayFile(WalFileName(directory, log), log);
     if (!s.ok()) return s;

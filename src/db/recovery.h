@@ -10,6 +10,7 @@
 #include "paceline/env.h"
 #include "paceline/options.h"
 
+#include "src/format/predecessor_note.h"
 #include "src/version/column_family.h"
 #include "src/version/manifest_state.h"
 #include "src/version/version_set.h"
@@ -21,6 +22,8 @@ struct ReplayResult {
   // How many WALs were read.
   size_t wals = 0;
   uint64_t records = 0;
+  // What a WAL that follows these has to note.
+  PredecessorNote end;
   // False if anything was left out: a torn tail, damage, or WALs behind it.
   // Read again in another mode, or with another WAL behind them, such WALs may
   // give other entries.

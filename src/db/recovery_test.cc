@@ -357,10 +357,40 @@ TEST_F(RecoveryTest, TheMissingEndOfAnEarlierWalIsNoticed) {
 }
 
 TEST_F(RecoveryTest, AnEarlierWalThatIsGoneIsNoticed) {
+  // No power cut takes a whole WAL away, so that no mode but one goes on.
   WriteWal(6, {NoteOf(5, 3), Record(4, {"d"})});
-  EXPECT_TRUE(Replay(kAbsolute).status().IsCorruption());
-  EXPECT_FALSE(ReplayGood(kPointInTime).is_clean);
-  EXPECT_THAT(Entries(), IsEmpty());
+  for (WALRecoveryMode mode : {kTolerate, kAbsolute, kPointInTime}) {
+    EXPECT_TRUE(Replay(mode).status().IsCorruption());
+  }
+  ReplayGood(kSkip);
+  EXPECT_THAT(Entries(), ElementsAre("d@4"));
+}
+
+TEST_F(RecoveryTest, TheBytesOfAnotherWalAreDamage) {
+  PredecessorNote note{.wal_number = 4, .last_sequence = 0, .own_number = 5};
+  WriteWal(5, {note.ToRecord(1), Record(1, {"a"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_TRUE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@1"));
+  }
+  std::filesystem::rename(WalFileName(directory_.path(), 5),
+                          WalFileName(directory_.path(), 6));
+  for (WALRecoveryMode mode : {kTolerate, kAbsolute}) {
+    EXPECT_TRUE(Replay(mode).status().IsCorruption());
+  }
+  for (WALRecoveryMode mode : {kPointInTime, kSkip}) {
+    EXPECT_FALSE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), IsEmpty());
+  }
+}
+
+// A caller may log what it likes.
+TEST_F(RecoveryTest, OnlyTheFirstRecordIsANote) {
+  WriteWal(5, {Record(1, {"a"}), NoteOf(4, 100), Record(2, {"b"})});
+  for (WALRecoveryMode mode : kModes) {
+    EXPECT_TRUE(ReplayGood(mode).is_clean);
+    EXPECT_THAT(Entries(), ElementsAre("a@1", "b@2"));
+  }
 }
 
 TEST_F(RecoveryTest, AnEarlierWalThatIsNotNeededMayBeGone) {

@@ -7,7 +7,6 @@
 #include "src/db/batch_inserter.h"
 #include "src/env/file_logger.h"
 #include "src/format/batch_reader.h"
-#include "src/format/predecessor_note.h"
 #include "src/format/write_batch_internal.h"
 
 namespace paceline {
@@ -100,12 +99,15 @@ WritePath::WritePath(const DBOptions& options, std::string directory,
 
 WritePath::~WritePath() = default;
 
-Status WritePath::Open(SequenceNumber last_sequence, Listener listener) {
+Status WritePath::Open(SequenceNumber last_sequence,
+                       const PredecessorNote& predecessor, Listener listener) {
   Status s = wals_.Start();
   if (!s.ok()) return s;
   Exclusive alone(this);
   listener_ = std::move(listener);
   committer_.SetLastSequence(last_sequence);
+  last_logged_ = predecessor;
+  is_note_due_ = true;
   for (auto& family : families_->All()) {
     // Recovery may have filled it beyond its size.
     if (family->mutable_memtable()->UsedBytes() >=
@@ -257,12 +259,17 @@ Status WritePath::SwitchWal() {
   full_wals_.emplace_back(full_wal, tail_wal_bytes_);
   full_wal_bytes_ += tail_wal_bytes_;
   tail_wal_bytes_ = 0;
-  PredecessorNote note{.wal_number = last_logged_wal_,
-                       .last_sequence = last_logged_sequence_};
-  std::string record = note.ToRecord(committer_.last_sequence() + 1);
-  Slice piece(record);
-  s = wals_.Append({&piece, 1});
+  s = AppendNote(committer_.last_sequence() + 1);
   return s.ok() ? s : latch_.Set(s);
+}
+
+Status WritePath::AppendNote(SequenceNumber next_sequence) {
+  is_note_due_ = false;
+  PredecessorNote note = last_logged_;
+  note.own_number = wals_.tail_number();
+  std::string record = note.ToRecord(next_sequence);
+  Slice piece(record);
+  return wals_.Append({&piece, 1});
 }
 
 template <typename Choose>
@@ -339,6 +346,10 @@ Status WritePath::Seal(const ColumnFamilySet::Families& families) {
 // The record is the concatenation of the members' entries behind one header.
 // Nothing is copied: the log takes the pieces from where the members have them.
 Status WritePath::AppendToWal(const WriteGroup& group) {
+  if (is_note_due_) {
+    Status s = AppendNote(group.first_sequence);
+    if (!s.ok()) return s;
+  }
   char header[kBatchHeaderBytes];
   EncodeFixed<uint64_t>(header, group.first_sequence);
   EncodeFixed<uint32_t>(header + 8, group.entry_count);
@@ -351,8 +362,8 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
     if (!entries.empty()) record_pieces_.push_back(entries);
   }
   CountWalBytes(group.batch_bytes);
-  last_logged_sequence_ = group.last_sequence;
-  last_logged_wal_ = wals_.tail_number();
+  last_logged_ = {.wal_number = wals_.tail_number(),
+                  .last_sequence = group.last_sequence};
   return wals_.Append(record_pieces_);
 }
 
@@ -420,8 +431,8 @@ Status WritePath::Mend(const std::function<Status()>& flush) {
         *family->mutable_memtable(), visible, family->options().comparator));
   }
   wals_.Abandon();
-  last_logged_sequence_ = 0;
-  last_logged_wal_ = 0;
+  last_logged_ = {};
+  is_note_due_ = true;
   Status s = wals_.Start();
   if (!s.ok()) return s;
   SealIf([](const ColumnFamily&) { return true; }, /*together=*/true);

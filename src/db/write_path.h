@@ -17,6 +17,7 @@
 
 #include "src/base/error_latch.h"
 #include "src/commit/committer.h"
+#include "src/format/predecessor_note.h"
 #include "src/version/column_family.h"
 #include "src/version/version_set.h"
 #include "src/wal/wal_set.h"
@@ -41,8 +42,10 @@ class WritePath final : private CommitTarget {
     std::function<void()> grown;
   };
 
-  // Begins the first WAL. Nothing may have been written before.
-  Status Open(SequenceNumber last_sequence, Listener listener);
+  // Begins the first WAL, which will follow those that end as `predecessor`
+  // says. Nothing may have been written before.
+  Status Open(SequenceNumber last_sequence, const PredecessorNote& predecessor,
+              Listener listener);
   // Fails waiting and later writes, and waits for running ones.
   void EndWrites();
   // After EndWrites(): closes the WALs and records that everything is durable.
@@ -148,6 +151,9 @@ class WritePath final : private CommitTarget {
   // The bytes of all WALs that are needed, as far as is known.
   [[nodiscard]] bool IsOverWalLimit() const REQUIRES(WriteThread::write_leader);
   void CountWalBytes(uint64_t bytes) REQUIRES(WriteThread::write_leader);
+  // Notes in the tail how the WALs before it end.
+  Status AppendNote(SequenceNumber next_sequence)
+      REQUIRES(WriteThread::write_leader);
   void UpdateWalLimit() REQUIRES(WriteThread::write_leader);
 
   const DBOptions options_;
@@ -187,11 +193,11 @@ class WritePath final : private CommitTarget {
   Atomic<uint64_t> first_needed_wal_ = 0;
 
   // The newest entry that was logged, and the WAL that has it: not always the
-  // one before the next, as a WAL may end up without entries. 0: there is none
-  // since the WALs were begun.
-  SequenceNumber last_logged_sequence_ GUARDED_BY(WriteThread::write_leader) =
-      0;
-  uint64_t last_logged_wal_ GUARDED_BY(WriteThread::write_leader) = 0;
+  // one before the next, as a WAL may end up without entries.
+  PredecessorNote last_logged_ GUARDED_BY(WriteThread::write_leader);
+  // The tail is the first WAL of this process and has no record yet. One that
+  // is never written to gets no note, and goes when it is closed.
+  bool is_note_due_ GUARDED_BY(WriteThread::write_leader) = false;
 
   // Of the record that is being logged; kept to save allocations.
   std::vector<Slice> record_pieces_ GUARDED_BY(WriteThread::write_leader);

@@ -16,6 +16,7 @@ std::string PredecessorNote::ToRecord(SequenceNumber next_sequence) const {
   std::string blob(kMark, kMarkBytes);
   PutFixed64(&blob, wal_number);
   PutFixed64(&blob, last_sequence);
+  if (own_number != 0) PutFixed64(&blob, own_number);
   std::string record;
   PutFixed64(&record, next_sequence);
   PutFixed32(&record, 0);
@@ -35,13 +36,16 @@ std::optional<PredecessorNote> PredecessorNote::FromRecord(
 }
 
 std::optional<PredecessorNote> PredecessorNote::FromBlob(Slice blob) {
-  if (blob.size() != kMarkBytes + 2 * sizeof(uint64_t) ||
-      !blob.starts_with(Slice(kMark, kMarkBytes))) {
+  if (!blob.starts_with(Slice(kMark, kMarkBytes))) return std::nullopt;
+  blob.remove_prefix(kMarkBytes);
+  const bool has_own_number = blob.size() == 3 * sizeof(uint64_t);
+  if (blob.size() != 2 * sizeof(uint64_t) && !has_own_number) {
     return std::nullopt;
   }
-  blob.remove_prefix(kMarkBytes);
-  return PredecessorNote{.wal_number = DecodeFixed64(blob.data()),
-                         .last_sequence = DecodeFixed64(blob.data() + 8)};
+  PredecessorNote note{.wal_number = DecodeFixed64(blob.data()),
+                       .last_sequence = DecodeFixed64(blob.data() + 8)};
+  if (has_own_number) note.own_number = DecodeFixed64(blob.data() + 16);
+  return note;
 }
 
 }  // namespace paceline

@@ -4,7 +4,8 @@
 // It is the only entry of the WAL's first record, a log data entry of a batch
 // that counts nothing: other readers of the format pass over it.
 //
-//   blob = "paceline.predecessor", u64 WAL number, u64 last sequence number
+//   blob = "paceline.predecessor", u64 WAL number, u64 last sequence number,
+//          [u64 number of the WAL that it is in]
 
 #pragma once
 
@@ -23,6 +24,8 @@ struct PredecessorNote {
   // Entries that were written without the log take numbers too, and are not
   // meant.
   SequenceNumber last_sequence = 0;
+  // The WAL that it is in: the bytes of another one are noticed. 0: not said.
+  uint64_t own_number = 0;
 
   // The whole record. `next_sequence` is that of the next entry.
   [[nodiscard]] std::string ToRecord(SequenceNumber next_sequence) const;

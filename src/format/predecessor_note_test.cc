@@ -16,6 +16,17 @@ TEST(PredecessorNoteTest, IsReadAsItWasWritten) {
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->wal_number, 12u);
   EXPECT_EQ(read->last_sequence, 345u);
+  EXPECT_EQ(read->own_number, 0u);
+}
+
+TEST(PredecessorNoteTest, MayNameItsOwnWal) {
+  const PredecessorNote note{
+      .wal_number = 12, .last_sequence = 345, .own_number = 13};
+  auto read = PredecessorNote::FromRecord(note.ToRecord(346));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->wal_number, 12u);
+  EXPECT_EQ(read->last_sequence, 345u);
+  EXPECT_EQ(read->own_number, 13u);
 }
 
 TEST(PredecessorNoteTest, IsABatchThatCountsNothing) {

@@ -4,7 +4,6 @@
 // else the crash tests are too kind.
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,9 +20,9 @@
 
 #include "gtest/gtest.h"
 #include "test/support/effort.h"
+#include "test/support/loop_mount.h"
 #include "test/support/seed.h"
 #include "test/support/sim_file_system.h"
-#include "test/support/subprocess.h"
 #include "test/support/test_database.h"
 #include "test/support/test_directory.h"
 
@@ -31,63 +30,6 @@ namespace paceline {
 namespace {
 
 using Files = std::map<std::string, std::string>;
-
-// FS_IOC_SHUTDOWN: the file system stops, without writing anything more.
-constexpr unsigned long kGoingDown = _IOR('X', 125, uint32_t);
-constexpr uint32_t kNothingIsWritten = 2;
-
-// A file system of its own in a file, mounted.
-class LoopMount {
- public:
-  explicit LoopMount(const std::string& type) : type_(type) {}
-  ~LoopMount() { Unmount(); }
-
-  // Why it cannot be had; empty: it is mounted.
-  std::string Make() {
-    if (::geteuid() != 0) return "needs root";
-    const std::string mkfs = "mkfs." + type_;
-    if (RunProgram({"which", mkfs}).exit_code != 0) return "needs " + mkfs;
-    constexpr off_t kBytes = off_t{512} << 20;  // Sparse. xfs wants 300 MiB.
-    WriteFileBytes(image_, "");
-    if (::truncate(image_.c_str(), kBytes) != 0) return "needs space";
-    std::filesystem::create_directory(mount_point_);
-    if (RunProgram({mkfs, "-q", image_}).exit_code != 0) return "mkfs failed";
-    return Mount() ? "" : "cannot mount a loop device";
-  }
-
-  bool Mount() {
-    is_mounted_ =
-        RunProgram({"mount", "-o", "loop", "-t", type_, image_, mount_point_})
-            .exit_code == 0;
-    return is_mounted_;
-  }
-
-  void Unmount() {
-    if (is_mounted_) RunProgram({"umount", mount_point_});
-    is_mounted_ = false;
-  }
-
-  // The power goes. Files must be closed before it comes back.
-  void CutPower() {
-    const int fd = ::open(mount_point_.c_str(), O_RDONLY | O_DIRECTORY);
-    uint32_t how = kNothingIsWritten;
-    ASSERT_EQ(::ioctl(fd, kGoingDown, &how), 0);
-    ::close(fd);
-  }
-  void RestorePower() {
-    Unmount();
-    ASSERT_TRUE(Mount());
-  }
-
-  [[nodiscard]] std::string path() const { return mount_point_; }
-
- private:
-  const std::string type_;
-  TestDirectory directory_;
-  const std::string image_ = directory_ / "image";
-  const std::string mount_point_ = directory_ / "mount";
-  bool is_mounted_ = false;
-};
 
 // The same random operations on both disks.
 class Twins {
@@ -265,9 +207,9 @@ TEST_P(SimKernelTest, WhatTheKernelLeavesIsAmongWhatTheSimulatedDiskMay) {
     const std::string root = mount.path() + "/" + name;
     Twins twins(root, seed + i);
     twins.Run(5 + i % 25);
-    mount.CutPower();
+    ASSERT_TRUE(mount.CutPower());
     twins.Drop();
-    mount.RestorePower();
+    ASSERT_TRUE(mount.RestorePower());
     ASSERT_TRUE(std::filesystem::exists(root));
     Files found;
     for (const auto& [file, bytes] : ReadDirectory(root)) {
