@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "fuzz/fuzz_target.h"
+#include "fuzz/log_checksums.h"
 #include "src/base/check.h"
 #include "src/base/coding.h"
-#include "src/base/crc32c.h"
 #include "src/wal/log_format.h"
 #include "src/wal/log_reader.h"
 
@@ -19,7 +19,6 @@ constexpr WALRecoveryMode kModes[] = {
     WALRecoveryMode::kPointInTimeRecovery,
     WALRecoveryMode::kSkipAnyCorruptedRecords,
 };
-constexpr size_t kTypeOffset = 6;
 
 // What the first record says if it is recyclable.
 uint64_t LogNumber(const std::string& log) {
@@ -27,10 +26,11 @@ uint64_t LogNumber(const std::string& log) {
   return DecodeFixed32(log.data() + log::kHeaderBytes);
 }
 
-void ReadLog(const std::string& bytes, WALRecoveryMode mode) {
+void ReadLog(const std::string& bytes, WALRecoveryMode mode, bool is_manifest) {
   LogReader reader({.file = std::make_unique<MemorySequentialFile>(bytes),
                     .path = "log",
-                    .log_number = LogNumber(bytes)},
+                    .log_number = LogNumber(bytes),
+                    .refuses_records_behind_damage = is_manifest},
                    mode);
   Slice record;
   uint64_t record_bytes = 0;
@@ -48,41 +48,19 @@ void ReadLog(const std::string& bytes, WALRecoveryMode mode) {
   PL_CHECK(reader.ReadRecord(&record) == result);
 }
 
-void FixChecksums(std::string* log) {
-  for (size_t block = 0; block < log->size(); block += log::kBlockBytes) {
-    const size_t end = std::min(block + log::kBlockBytes, log->size());
-    size_t at = block;
-    while (at + log::kHeaderBytes <= end) {
-      char* header = log->data() + at;
-      const size_t length = DecodeFixed<uint16_t>(header + sizeof(uint32_t));
-      const auto type = static_cast<uint8_t>(header[kTypeOffset]);
-      const bool is_recyclable =
-          (type >= log::kRecyclableFull && type <= log::kRecyclableLast) ||
-          type == log::kRecyclableTimestampSizes ||
-          type == log::kRecyclablePredecessor;
-      const size_t header_bytes =
-          is_recyclable ? log::kRecyclableHeaderBytes : log::kHeaderBytes;
-      if (type == log::kZero || at + header_bytes + length > end) break;
-      const Slice covered(header + kTypeOffset,
-                          header_bytes - kTypeOffset + length);
-      EncodeFixed(header,
-                  crc32c::Mask(crc32c::Value(covered.data(), covered.size())));
-      at += header_bytes + length;
-    }
-  }
-}
-
 }  // namespace
 }  // namespace paceline
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes = paceline::CopyOfInput(data, size);
   for (paceline::WALRecoveryMode mode : paceline::kModes) {
-    paceline::ReadLog(bytes, mode);
+    paceline::ReadLog(bytes, mode, /*is_manifest=*/false);
+    paceline::ReadLog(bytes, mode, /*is_manifest=*/true);
   }
-  paceline::FixChecksums(&bytes);
+  paceline::FixLogChecksums(&bytes);
   for (paceline::WALRecoveryMode mode : paceline::kModes) {
-    paceline::ReadLog(bytes, mode);
+    paceline::ReadLog(bytes, mode, /*is_manifest=*/false);
+    paceline::ReadLog(bytes, mode, /*is_manifest=*/true);
   }
   return 0;
 }

@@ -13,12 +13,14 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "fuzz/fuzz_target.h"
 #include "fuzz/table_blocks.h"
+#include "src/base/coding.h"
 #include "src/format/file_name.h"
 #include "src/table/compression.h"
 #include "src/wal/log_format.h"
@@ -41,28 +43,34 @@ class CorpusMaker {
   explicit CorpusMaker(fs::path output) : output_(std::move(output)) {}
 
   void AddDatabase(const fs::path& directory) {
-    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-      if (!entry.is_regular_file()) continue;
-      const auto name = ParseFileName(entry.path().filename().string());
+    // Point in time, with checksums made right.
+    std::string archive(1, '\5');
+    for (const fs::path& path : FilesOf(directory)) {
+      const auto name = ParseFileName(path.filename().string());
       if (!name) continue;
-      const std::string bytes = ReadFile(entry.path());
+      const std::string bytes = ReadFile(path);
       switch (name->type) {
         case FileType::kWal:
+          PutArchived(0, name->number, bytes, &archive);
           AddLog(bytes, name->number, "batch");
           break;
         case FileType::kManifest:
           AddLog(bytes, name->number, "version_edit");
+          Add("manifest", bytes);
+          PutArchived(1, name->number, bytes, &archive);
           break;
         case FileType::kOptions:
           Add("options", bytes);
           break;
         case FileType::kTable:
           AddTable(bytes);
+          PutArchived(2, name->number, bytes, &archive);
           break;
         default:
           break;
       }
     }
+    Add("recover_dir", archive);
   }
 
   // Every codec and checksum, with and without the optional parts.
@@ -97,12 +105,31 @@ class CorpusMaker {
     }
   }
 
+  // Of api_ops_fuzzer, to which all bytes mean something.
+  void AddCalls() {
+    constexpr int kInputs = 20;
+    constexpr size_t kBytesMax = 600;
+    TestRandom random(kSeed);
+    for (int i = 0; i < kInputs; ++i) {
+      Add("api_ops", random.Bytes(1 + random.Below(kBytesMax)));
+    }
+  }
+
   [[nodiscard]] int inputs() const { return inputs_; }
 
  private:
   [[noreturn]] static void Fail(const std::string& what) {
     std::fprintf(stderr, "make_corpus: %s\n", what.c_str());
     std::exit(1);
+  }
+
+  // In an order of their own, not in the directory's.
+  static std::set<fs::path> FilesOf(const fs::path& directory) {
+    std::set<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+      if (entry.is_regular_file()) files.insert(entry.path());
+    }
+    return files;
   }
 
   static std::string ReadFile(const fs::path& path) {
@@ -122,6 +149,15 @@ class CorpusMaker {
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!file.flush()) Fail("cannot write " + path.string());
     ++inputs_;
+  }
+
+  // One file of an input of recover_dir_fuzzer, which says what the form is.
+  static void PutArchived(char kind, uint64_t number, const std::string& bytes,
+                          std::string* archive) {
+    archive->push_back(kind);
+    archive->push_back(static_cast<char>(number));
+    PutFixed32(archive, static_cast<uint32_t>(bytes.size()));
+    *archive += bytes;
   }
 
   // The log, and its records as inputs of `record_fuzzer`.
@@ -180,6 +216,7 @@ int main(int argc, char** argv) {
   paceline::CorpusMaker maker(argv[1]);
   for (int i = 2; i < argc; ++i) maker.AddDatabase(argv[i]);
   maker.AddOwnTables();
+  maker.AddCalls();
   std::printf("%d inputs\n", maker.inputs());
   return 0;
 }

@@ -181,6 +181,7 @@ class PowerCutTest : public testing::TestWithParam<const char*> {
     }
     int state = 0;
     EXPECT_EQ(::waitpid(child, &state, WNOHANG), 0) << "the child has ended";
+    cut_began_nanos_ = Nanos();
     ASSERT_TRUE(mount.CutPower());
     ::kill(child, SIGKILL);
     ASSERT_EQ(::waitpid(child, &state, 0), child);
@@ -223,6 +224,9 @@ class PowerCutTest : public testing::TestWithParam<const char*> {
       const auto& [thread, id] = name;
       if (id <= last_ids_[thread]) continue;
       ++lost_;
+      // A machine without power answers nobody, but this kernel does, and may
+      // say that it has synced what it has dropped.
+      if (batch.returned_nanos >= cut_began_nanos_) continue;
       ASSERT_FALSE(batch.is_sync)
           << "a synced write is lost: thread " << thread << ", id " << id;
       ASSERT_GE(batch.returned_nanos, newest_began)
@@ -289,6 +293,7 @@ class PowerCutTest : public testing::TestWithParam<const char*> {
   }
 
   // Of the last child.
+  uint64_t cut_began_nanos_ = 0;
   std::map<std::pair<uint64_t, uint64_t>, Batch> acknowledged_;
 };
 

@@ -334,6 +334,54 @@ TEST_P(WalTruncationTest, AWriteAfterACutStays) {
   }
 }
 
+// The end of the older one is missing between two records, which nothing in it
+// shows.
+TEST_P(WalTruncationTest, TheFirstWalOfAnOpenNeedsTheOnesBeforeItWhole) {
+  const TestDirectory directory(TestStorage::kMemory);
+  Options options;
+  options.create_if_missing = true;
+  for (const std::vector<std::string>& keys :
+       std::vector<std::vector<std::string>>{{"1", "2"}, {"3"}}) {
+    TestDatabase database;
+    ASSERT_THAT(database.Open(options, directory.path()), IsOk());
+    for (const std::string& key : keys) {
+      ASSERT_THAT(database->Put({}, key, ""), IsOk());
+    }
+  }
+  std::vector<WalRecord> records;
+  ASSERT_THAT(ReadWals(
+                  FileSystem::Default(), directory.path(),
+                  [&](const WalRecord& record) {
+                    records.push_back(record);
+                    return Status::OK();
+                  },
+                  [](const LogDamage& damage) { FAIL() << damage.reason; }),
+              IsOk());
+  ASSERT_EQ(records.size(), 5U) << "two and one, and a note before each";
+  const WalRecord& lost = records[2];
+  ASSERT_NE(lost.path, records[3].path);
+  WriteFileBytes(lost.path, ReadFileBytes(lost.path).substr(0, lost.offset));
+
+  options.wal_recovery_mode = GetParam().mode;
+  TestDatabase database;
+  const Status status = database.OpenForReadOnly(options, directory.path());
+  Contents contents;
+  switch (GetParam().mode) {
+    case WALRecoveryMode::kTolerateCorruptedTailRecords:
+    case WALRecoveryMode::kAbsoluteConsistency:
+      EXPECT_THAT(status, HasCode(Status::kCorruption));
+      return;
+    case WALRecoveryMode::kPointInTimeRecovery:
+      contents = {{"default", {{"1", ""}}}};
+      break;
+    case WALRecoveryMode::kSkipAnyCorruptedRecords:
+      contents = {{"default", {{"1", ""}, {"3", ""}}}};
+      break;
+  }
+  ASSERT_THAT(status, IsOk());
+  EXPECT_EQ(Difference(contents, database.ReadAll()), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Mode, WalTruncationTest,
                          testing::ValuesIn(kRecoveryModes),
                          [](const auto& parameter) {

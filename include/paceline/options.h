@@ -92,7 +92,9 @@ struct DBOptions {
 
   // Lets the WAL be appended to through a memory mapping where the file system
   // is known to be sound for it (ext4, xfs, tmpfs). System calls are used
-  // elsewhere, and everywhere if this is off.
+  // elsewhere, and everywhere if this is off. With it, the process gets a
+  // handler of SIGBUS, for mapped WALs on a disk that has died; all else goes
+  // to the handler that was there before.
   bool allow_mmap_writes = true;
 
   // Makes a write visible to readers as soon as it is in the WAL and the

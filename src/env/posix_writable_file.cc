@@ -16,6 +16,7 @@
 
 #include "src/base/check.h"
 #include "src/env/posix_error.h"
+#include "src/env/store_guard.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -166,7 +167,9 @@ StatusOr<MappedWritableFile::Window> MappedWritableFile::MakeWindow(
   void* memory = mmap(nullptr, window_bytes_, PROT_READ | PROT_WRITE,
                       MAP_SHARED, fd_, static_cast<off_t>(offset));
   if (memory == MAP_FAILED) return PosixError("map", path_, errno);
-  return Window{static_cast<char*>(memory), offset};
+  Window window{static_cast<char*>(memory), offset};
+  GuardStores(window.memory, window_bytes_, &has_lost_stores_);
+  return window;
 }
 
 Status MappedWritableFile::NextWindow() {
@@ -233,9 +236,14 @@ Status MappedWritableFile::Append(std::span<const Slice> pieces) {
     std::memcpy(to + tail, first.data() + tail, sizeof(uint32_t));
     CompilerBarrier();
   }
+  if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
   size_.store(end, std::memory_order_relaxed);
   if (!outgrown_.empty()) RetireOutgrown();
   return Status::OK();
+}
+
+Status MappedWritableFile::LostStores() const {
+  return PosixError("store into", path_, EIO);
 }
 
 void MappedWritableFile::RetireOutgrown() {
@@ -246,6 +254,7 @@ void MappedWritableFile::RetireOutgrown() {
 
 Status MappedWritableFile::Sync() {
   syncs_.fetch_add(1, std::memory_order_relaxed);
+  if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
   return SyncFd(fd_, path_);
 }
 
@@ -297,13 +306,16 @@ void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
                 begin + kTouchAtOnceBytes, window.offset + window_bytes_});
   if (begin >= end) return;
   for (uint64_t page = begin; page < end; page += kPageBytes) {
+    if (has_lost_stores_.load(std::memory_order_relaxed)) break;
     TouchPage(window.memory + (page - window.offset));
   }
   touched_to_ = end;
 }
 
 void MappedWritableFile::Unmap(const Window& window) const {
-  if (window.memory != nullptr) munmap(window.memory, window_bytes_);
+  if (window.memory == nullptr) return;
+  UnguardStores(window.memory);
+  munmap(window.memory, window_bytes_);
 }
 
 }  // namespace paceline

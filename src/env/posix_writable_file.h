@@ -74,6 +74,7 @@ class MappedWritableFile final : public WritableFile {
   Status NextWindow() EXCLUDES(mutex_);
   void RetireOutgrown() EXCLUDES(mutex_);
   Status Copy(const Slice& bytes, uint64_t offset);
+  [[nodiscard]] Status LostStores() const;
   void TouchAhead(const Window& window, uint64_t tail) REQUIRES(mutex_);
   void Unmap(const Window& window) const;
 
@@ -85,6 +86,9 @@ class MappedWritableFile final : public WritableFile {
   // which needs no more than a recent value.
   Atomic<uint64_t> size_ = 0;
   Atomic<uint64_t> syncs_ = 0;
+  // The file system has refused a page, and some of what was stored since is
+  // not in the file. See store_guard.h.
+  Atomic<bool> has_lost_stores_ = false;
 
   // Used by Append() only: the window in use, and those that this call has
   // left behind. The first piece goes into the oldest of them, last of all, so

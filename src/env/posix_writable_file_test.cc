@@ -1,5 +1,11 @@
 #include "src/env/posix_writable_file.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -71,6 +77,44 @@ TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {
   std::string contents = ReadAll(path, kWindowBytes);
   EXPECT_EQ(contents.substr(0, 5), "hello");
   EXPECT_EQ(contents.find_first_not_of('\0', 5), std::string::npos);
+}
+
+// As where the disk has died: the file system has no page for the store.
+TEST(MappedWritableFileTest, AStoreThatTheFileCannotTakeIsAnError) {
+  TestDirectory directory;
+  std::string path = directory.path() + "/file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  ASSERT_TRUE((*file)->Sync().ok());
+  std::filesystem::resize_file(path, 0);
+  const Status status = (*file)->Append(Slice("there"));
+  EXPECT_TRUE(status.IsIOError()) << status.ToString();
+  EXPECT_NE(status.ToString().find(path), std::string::npos);
+  EXPECT_TRUE((*file)->Sync().IsIOError());
+  EXPECT_TRUE((*file)->Append(Slice("again")).IsIOError());
+  (*file)->PrepareAhead();
+}
+
+// Other mappings are none of our business.
+TEST(MappedWritableFileDeathTest, AStoreElsewhereEndsTheProcess) {
+  TestDirectory directory;
+  auto file = FileSystem::Default()->NewWritableFile(
+      directory.path() + "/file",
+      {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  const std::string other = directory.path() + "/other";
+  WriteFileBytes(other, "x");
+  const int fd = open(other.c_str(), O_RDWR | O_CLOEXEC);
+  void* memory =
+      mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  ASSERT_NE(memory, MAP_FAILED);
+  std::filesystem::resize_file(other, 0);
+  EXPECT_EXIT(*static_cast<volatile char*>(memory) = 'y',
+              testing::KilledBySignal(SIGBUS), "");
+  munmap(memory, kWindowBytes);
 }
 
 TEST(PosixWritableFileTest, BothWaysOfAppendingGiveTheSameBytes) {

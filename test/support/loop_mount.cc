@@ -1,6 +1,7 @@
 #include "test/support/loop_mount.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -21,6 +22,13 @@ constexpr uint32_t kNothingIsWritten = 2;
 
 constexpr off_t kImageBytes = off_t{512} << 20;  // Sparse. xfs wants 300 MiB.
 
+// From other processes: whoever copies the mounts of this one, as a service
+// manager does, would keep a file system alive that is unmounted here.
+bool HideMounts() {
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
 }  // namespace
 
 LoopMount::LoopMount(std::string type, TestStorage storage)
@@ -38,6 +46,7 @@ std::string LoopMount::Make() {
 
 std::string LoopMount::Format() {
   if (::geteuid() != 0) return "needs root";
+  if (!HideMounts()) return "needs a mount namespace of its own";
   const std::string mkfs = "mkfs." + type_;
   if (RunProgram({"which", mkfs}).exit_code != 0) return "needs " + mkfs;
   WriteFileBytes(image_, "");
