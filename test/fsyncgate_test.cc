@@ -4,16 +4,19 @@
 // failure must not go on as if nothing had happened, and what can be read after
 // a reopen must survive a power cut.
 //
-// PACELINE_SCENARIO leaves only the scenario of that number.
+// PACELINE_SCENARIO leaves only the scenario of that number; PACELINE_SEED says
+// which is the first one.
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "paceline/db.h"
@@ -21,7 +24,9 @@
 #include "gtest/gtest.h"
 #include "test/support/effort.h"
 #include "test/support/failing_disk.h"
+#include "test/support/forwarding_file_system.h"
 #include "test/support/loop_mount.h"
+#include "test/support/seed.h"
 #include "test/support/test_database.h"
 
 namespace paceline {
@@ -67,6 +72,37 @@ struct Scenario {
   }
 };
 
+// Leaves out what only saves time: touching the memory of a log ahead of its
+// tail. The thread that does it would meet a file system that has stopped, and
+// die of SIGBUS: here the process lives on after a power cut.
+class NothingAheadFileSystem final : public ForwardingFileSystem {
+ public:
+  StatusOr<std::unique_ptr<WritableFile>> NewWritableFile(
+      const std::string& path, const WritableFileOptions& options) override {
+    auto file = base()->NewWritableFile(path, options);
+    if (!file.ok()) return file.status();
+    return std::unique_ptr<WritableFile>(
+        std::make_unique<File>(*std::move(file)));
+  }
+
+ private:
+  class File final : public WritableFile {
+   public:
+    explicit File(std::unique_ptr<WritableFile> base)
+        : base_(std::move(base)) {}
+
+    Status Append(std::span<const Slice> pieces) override {
+      return base_->Append(pieces);
+    }
+    Status Sync() override { return base_->Sync(); }
+    Status Close() override { return base_->Close(); }
+    void PrepareAhead() override {}
+
+   private:
+    const std::unique_ptr<WritableFile> base_;
+  };
+};
+
 std::vector<Scenario> AllScenarios() {
   std::vector<Scenario> scenarios;
   for (int sync = 0; sync < 5; ++sync) {
@@ -94,6 +130,7 @@ class ScenarioRun {
         mount_(mount),
         directory_(mount->path() + "/db" + std::to_string(number)) {
     options_.create_if_missing = true;
+    options_.file_system = &files_;
     options_.allow_mmap_writes = scenario.allow_mmap;
     options_.compression = kNoCompression;
     options_.disable_auto_compactions = true;
@@ -165,11 +202,7 @@ class ScenarioRun {
         EXPECT_THAT(database_->SyncWAL(), HasCode(Status::kIOError));
         break;
       case Sync::kFlush:
-        // The log has it by then.
-        disk_->FailWrites(0, kMarker);
-        ASSERT_THAT(Write(/*is_sync=*/true, Marked()), IsOk());
-        disk_->FailWrites(scenario_.failures, kMarker);
-        EXPECT_THAT(database_->Flush({}), HasCode(Status::kIOError));
+        FailFlush();
         break;
       case Sync::kManifest:
         EXPECT_THAT(database_.CreateFamily(kMarker), HasCode(Status::kIOError));
@@ -179,6 +212,20 @@ class ScenarioRun {
         EXPECT_THAT(database_.Close(), HasCode(Status::kIOError));
         break;
     }
+  }
+
+  // The log has the marker as well, and its last block may be written once more
+  // when the log is full; that write may be the one that fails.
+  void FailFlush() {
+    constexpr int kTries = 10;
+    Status status;
+    for (int i = 0; i < kTries && status.ok(); ++i) {
+      disk_->FailWrites(0, kMarker);
+      ASSERT_THAT(Write(/*is_sync=*/true, Marked()), IsOk());
+      disk_->FailWrites(scenario_.failures, kMarker);
+      status = database_->Flush({});
+    }
+    EXPECT_THAT(status, HasCode(Status::kIOError));
   }
 
   void CheckAfterFailure() {
@@ -264,6 +311,7 @@ class ScenarioRun {
   FailingDisk* const disk_;
   LoopMount* const mount_;
   const std::string directory_;
+  NothingAheadFileSystem files_;
   Options options_;
   TestDatabase database_;
   uint64_t acknowledged_ = 0;
@@ -284,8 +332,12 @@ TEST_P(FsyncgateTest, WhatAReopenShowsAfterAFailedSyncSurvivesAPowerCut) {
   }
   const char* only = std::getenv("PACELINE_SCENARIO");
   const std::vector<Scenario> scenarios = AllScenarios();
+  // Where there is no time for all of them, others come next time.
+  const RunLimit limit(scenarios.size(), scenarios.size());
+  const size_t first = TestSeed() % scenarios.size();
   uint64_t runs = 0;
-  for (size_t i = 0; i < scenarios.size(); ++i) {
+  for (size_t n = 0; n < scenarios.size() && !limit.IsReached(runs); ++n) {
+    const size_t i = (first + n) % scenarios.size();
     if (only != nullptr && i != std::strtoull(only, nullptr, 10)) continue;
     SCOPED_TRACE("PACELINE_SCENARIO=" + std::to_string(i) + ": " +
                  scenarios[i].ToString());
@@ -294,8 +346,8 @@ TEST_P(FsyncgateTest, WhatAReopenShowsAfterAFailedSyncSurvivesAPowerCut) {
     ASSERT_FALSE(HasFailure());
     ++runs;
   }
-  std::printf("%s: %" PRIu64 " scenarios, %" PRIu64 " writes failed\n",
-              GetParam(), runs, disk.failures());
+  ReportCoverage(runs, "scenarios");
+  ReportCoverage(disk.failures(), "failed writes of a disk");
 }
 
 INSTANTIATE_TEST_SUITE_P(FileSystems, FsyncgateTest,

@@ -1,9 +1,11 @@
-// Kills a process that writes with many threads, over and over, and checks
+// Kills a process that writes with many threads, over and over: at random
+// times, at each of its file operations, and at its system calls. Then checks
 // what the next open finds: everything that was acknowledged, whole batches
-// only, and of each thread a prefix of what it wrote.
+// only, of each thread a prefix of what it wrote, and no gap between sequence
+// numbers.
 //
 // The program starts itself as the process to be killed: see RunChild().
-// PACELINE_SEED repeats the choices; PACELINE_KILLS sets how many kills.
+// PACELINE_SEED repeats the choices.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +17,8 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,7 +27,9 @@
 
 #include "gtest/gtest.h"
 #include "test/support/effort.h"
+#include "test/support/killing_file_system.h"
 #include "test/support/seed.h"
+#include "test/support/subprocess.h"
 #include "test/support/test_database.h"
 #include "test/support/test_directory.h"
 
@@ -33,10 +39,12 @@ namespace {
 constexpr size_t kThreads = 8;
 constexpr size_t kKeysPerFamily = 3;
 constexpr size_t kFamilies = 2;
+// With those under the last keys.
+constexpr size_t kEntriesPerBatch = kFamilies * (kKeysPerFamily + 1);
 constexpr const char* kOtherFamily = "other";
 // A child stops writing then, so that a database stays small.
 constexpr uint64_t kBatchesPerThreadMax = 1'500;
-constexpr uint64_t kAcknowledgementsMax = 2'000;
+constexpr uint64_t kAcknowledgementsMax = 400;
 constexpr int kDelayMillisMax = 40;
 constexpr uint64_t kKillsPerDirectory = 10;
 // Where the child finds its end of the pipe.
@@ -122,19 +130,26 @@ uint64_t LastId(const TestDatabase& database, size_t thread) {
   return std::stoull(value);
 }
 
-// Arguments: directory, "mmap" or "pwrite", seed, and for each thread the last
-// id that must be there.
+// Arguments: directory, "mmap" or "pwrite", seed, the file operation at which
+// the process kills itself and its effect (see KillMoment), and for each thread
+// the last id that must be there.
 int RunChild(const std::vector<std::string>& arguments) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (arguments.size() != 3 + kThreads) FailChild("wrong arguments");
+  constexpr size_t kLastIds = 5;
+  if (arguments.size() != kLastIds + kThreads) FailChild("wrong arguments");
+  KillingFileSystem files(
+      {.operation = std::stoull(arguments[3]),
+       .effect = static_cast<KillMoment::Effect>(std::stoi(arguments[4]))});
+  Options options = DatabaseOptions(arguments[1] == "mmap");
+  options.file_system = &files;
   TestDatabase database;
-  const Status status = database.Open(DatabaseOptions(arguments[1] == "mmap"),
-                                      arguments[0], {kOtherFamily});
+  const Status status = database.Open(options, arguments[0], {kOtherFamily});
   if (!status.ok()) FailChild(status.ToString());
   std::vector<std::thread> threads;
   for (size_t thread = 0; thread < kThreads; ++thread) {
     const uint64_t last = LastId(database, thread);
-    if (last < std::stoull(arguments[3 + thread])) FailChild("batches lost");
+    if (last < std::stoull(arguments[kLastIds + thread]))
+      FailChild("batches lost");
     threads.emplace_back([&, thread, last] {
       WriteBatches(database, thread, last + 1,
                    std::stoull(arguments[2]) + thread);
@@ -146,26 +161,62 @@ int RunChild(const std::vector<std::string>& arguments) {
 
 // --- The process that kills. ---
 
+// How a child comes to its end, at the latest after so many acknowledgements.
+struct Kill {
+  bool allow_mmap = false;
+  uint64_t acknowledgements = kAcknowledgementsMax;
+  // Before that, if it is not negative: so long after its start.
+  int delay_millis = -1;
+  // By itself, at a file operation.
+  KillMoment moment = {};
+  // By strace, at this system call ("openat:when=3"); empty: not.
+  std::string system_call = {};
+};
+
 class KillTest : public testing::Test {
  protected:
-  // Runs a child on `directory` until it is killed: after a random number of
-  // acknowledgements or, `early`, a random time from its start.
-  void RunAndKill(const std::string& directory, bool allow_mmap, bool early) {
+  // Kills `number` times and looks what is found. `next_kill()` says how.
+  template <typename NextKill>
+  void KillAgainAndAgain(const RunLimit& limit, NextKill next_kill) {
+    std::unique_ptr<TestDirectory> directory;
+    uint64_t number = 0;
+    for (; !limit.IsReached(number); ++number) {
+      SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) + ", kill " +
+                   std::to_string(number));
+      const bool is_first = number % kKillsPerDirectory == 0;
+      if (is_first) {
+        directory = std::make_unique<TestDirectory>(
+            random_.OneIn(8) ? TestStorage::kDisk : TestStorage::kMemory);
+        last_ids_ = {};
+      }
+      RunAndKill(directory->path(), next_kill());
+      ASSERT_FALSE(HasFailure());
+      // Now and then two kills in a row, without a look between them.
+      const bool is_last = (number + 1) % kKillsPerDirectory == 0;
+      if (random_.OneIn(4) && !is_last) continue;
+      Check(directory->path(), random_.OneIn(2), random_.OneIn(2));
+      ASSERT_FALSE(HasFailure());
+    }
+    ReportCoverage(number, "kills");
+  }
+
+  void RunAndKill(const std::string& directory, const Kill& kill) {
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    const pid_t child = Start(directory, allow_mmap, ends[1]);
+    const pid_t child = Start(directory, kill, ends[1]);
     ::close(ends[1]);
     ASSERT_GT(child, 0);
-    if (early) {
-      WaitForEnd(ends[0], static_cast<int>(random_.Below(kDelayMillisMax)));
+    if (kill.delay_millis >= 0) {
+      WaitForEnd(ends[0], kill.delay_millis);
     } else {
-      ReadAcknowledgements(ends[0], 1 + random_.Below(kAcknowledgementsMax));
+      ReadAcknowledgements(ends[0], kill.acknowledgements);
     }
     ::kill(child, SIGKILL);
     int state = 0;
     ASSERT_EQ(::waitpid(child, &state, 0), child);
     EXPECT_TRUE(WIFSIGNALED(state) && WTERMSIG(state) == SIGKILL)
         << "the child ended by itself: " << state;
+    // Under strace the child dies after it; the pipe ends with the last one.
     ReadAcknowledgements(ends[0], UINT64_MAX);
     ::close(ends[0]);
   }
@@ -189,6 +240,7 @@ class KillTest : public testing::Test {
         TakeIn(key, value, &entries_of_id, &last_values);
       }
     }
+    uint64_t batches = 0;
     for (size_t thread = 0; thread < kThreads; ++thread) {
       const auto& counts = entries_of_id[thread];
       const uint64_t last = counts.empty() ? 0 : counts.size() - 1;
@@ -200,7 +252,10 @@ class KillTest : public testing::Test {
       ASSERT_GE(last, last_ids_[thread])
           << "thread " << thread << " lost acknowledged batches";
       last_ids_[thread] = last;
+      batches += last;
     }
+    // What was lost is behind everything that was found.
+    ASSERT_EQ(database->GetLatestSequenceNumber(), batches * kEntriesPerBatch);
   }
 
   // Counts one entry; last_values sums up the values of the last keys.
@@ -228,22 +283,42 @@ class KillTest : public testing::Test {
   LastIds last_ids_ = {};  // What must be found: acknowledged or seen before.
 
  private:
-  pid_t Start(const std::string& directory, bool allow_mmap, int pipe) {
-    std::vector<std::string> arguments = {"kill_test", "--child", directory,
-                                          allow_mmap ? "mmap" : "pwrite",
-                                          std::to_string(random_.Next() >> 1)};
-    for (const uint64_t last : last_ids_) {
-      arguments.push_back(std::to_string(last));
+  // The program and its arguments.
+  std::vector<std::string> Command(const std::string& directory,
+                                   const Kill& kill) {
+    std::vector<std::string> command;
+    if (!kill.system_call.empty()) {
+      const std::string name =
+          kill.system_call.substr(0, kill.system_call.find(':'));
+      command = {"strace",    "-f",
+                 "-qq",       "-o",
+                 "/dev/null", "--seccomp-bpf",
+                 "-e",        "trace=" + name,
+                 "-e",        "inject=" + kill.system_call + ":signal=SIGKILL"};
     }
+    command.insert(command.end(),
+                   {std::filesystem::read_symlink("/proc/self/exe"), "--child",
+                    directory, kill.allow_mmap ? "mmap" : "pwrite",
+                    std::to_string(random_.Next() >> 1),
+                    std::to_string(kill.moment.operation),
+                    std::to_string(static_cast<int>(kill.moment.effect))});
+    for (const uint64_t last : last_ids_) {
+      command.push_back(std::to_string(last));
+    }
+    return command;
+  }
+
+  pid_t Start(const std::string& directory, const Kill& kill, int pipe) {
+    std::vector<std::string> command = Command(directory, kill);
     std::vector<char*> pointers;
-    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    for (std::string& word : command) pointers.push_back(word.data());
     pointers.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, pipe, kPipeInChild);
     pid_t child = 0;
-    if (::posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
-                      pointers.data(), environ) != 0) {
+    if (::posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(),
+                       environ) != 0) {
       child = -1;
     }
     ::posix_spawn_file_actions_destroy(&actions);
@@ -270,23 +345,59 @@ class KillTest : public testing::Test {
   }
 };
 
-TEST_F(KillTest, KillsLoseNothingAcknowledgedAndTearNoBatch) {
-  const uint64_t kills = Effort("PACELINE_KILLS", 200, 20);
-  std::unique_ptr<TestDirectory> directory;
-  for (uint64_t number = 0; number < kills; ++number) {
-    SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) + ", kill " +
-                 std::to_string(number));
-    if (number % kKillsPerDirectory == 0) {
-      directory = std::make_unique<TestDirectory>();
-      last_ids_ = {};
+TEST_F(KillTest, KillsAtAnyTimeLoseNothingAcknowledgedAndTearNoBatch) {
+  KillAgainAndAgain(RunLimit(180, 20), [this] {
+    Kill kill = {.allow_mmap = random_.OneIn(2)};
+    if (random_.OneIn(4)) {
+      kill.delay_millis = static_cast<int>(random_.Below(kDelayMillisMax));
+    } else {
+      kill.acknowledgements = 1 + random_.Below(kAcknowledgementsMax);
     }
-    RunAndKill(directory->path(), random_.OneIn(2), random_.OneIn(4));
-    ASSERT_FALSE(HasFailure());
-    // Now and then two kills in a row, without a look between them.
-    if (random_.OneIn(4) && (number + 1) % kKillsPerDirectory != 0) continue;
-    Check(directory->path(), random_.OneIn(2), random_.OneIn(2));
-    ASSERT_FALSE(HasFailure());
+    return kill;
+  });
+}
+
+// One operation after the other, of which the first ones are those of an open;
+// and now and then one that comes much later.
+TEST_F(KillTest, KillsAtAnyFileOperationLoseNothingAcknowledged) {
+  constexpr uint64_t kInARow = 150;
+  constexpr uint64_t kOperationsMax = 600;
+  uint64_t next = random_.Below(kInARow);
+  KillAgainAndAgain(RunLimit(800, 30), [&] {
+    Kill kill = {.allow_mmap = random_.OneIn(2)};
+    kill.moment.operation = 1 + next++ % kInARow;
+    if (random_.OneIn(4)) {
+      kill.moment.operation = 1 + random_.Below(kOperationsMax);
+    }
+    kill.moment.effect = static_cast<KillMoment::Effect>(random_.Below(3));
+    return kill;
+  });
+}
+
+// What comes between two file operations as this library counts them.
+TEST_F(KillTest, KillsAtAnySystemCallLoseNothingAcknowledged) {
+  if (kIsSanitized) GTEST_SKIP() << "sanitizers do not like to be traced";
+  if (RunProgram({"strace", "-qq", "-o", "/dev/null", "true"}).exit_code != 0) {
+    std::printf("NOT TESTED: kills at system calls need strace\n");
+    GTEST_SKIP() << "strace cannot be used";
   }
+  struct Call {
+    const char* name;
+    uint64_t times_max;  // A thread makes about so many in its life.
+  };
+  constexpr Call kCalls[] = {
+      {"fdatasync", 30}, {"fsync", 10},  {"pwrite64", 60}, {"pwritev", 60},
+      {"openat", 40},    {"rename", 3},  {"unlink", 10},   {"ftruncate", 6},
+      {"fallocate", 4},  {"mmap", 40},   {"munmap", 10},   {"close", 40},
+      {"write", 300},    {"futex", 100}, {"mkdir", 1},
+  };
+  KillAgainAndAgain(RunLimit(20, 0), [&] {
+    const Call& call = kCalls[random_.Below(std::size(kCalls))];
+    return Kill{
+        .allow_mmap = random_.OneIn(2),
+        .system_call = std::string(call.name) + ":when=" +
+                       std::to_string(1 + random_.Below(call.times_max))};
+  });
 }
 
 }  // namespace

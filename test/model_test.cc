@@ -1,7 +1,7 @@
 // Random operations on a DB and on a Model of it, which must agree: every kind
 // of write and read, over several column families, snapshots and reopens.
 //
-// PACELINE_SEED repeats a run; PACELINE_MODEL_OPERATIONS sets its length.
+// PACELINE_SEED repeats a run.
 
 #include "test/support/model.h"
 
@@ -412,13 +412,12 @@ TEST_P(ModelTest, RandomOperationsAgreeWithTheModel) {
   options.merge_operator = NewStringAppendOperator();
   options.write_buffer_size = size_t{64} << 10;
 
-  constexpr uint64_t kConfigurations = 4;
-  uint64_t left =
-      Effort("PACELINE_MODEL_OPERATIONS", 1'000'000, 60'000) / kConfigurations;
+  const RunLimit limit(250'000, 15'000);
+  uint64_t done = 0;
   TestRandom random(TestSeed() + (allow_mmap ? 1 : 0) + (is_reversed ? 2 : 0));
-  while (left > 0) {
+  while (!limit.IsReached(done)) {
     const uint64_t seed = random.Next();
-    const uint64_t steps = std::min(left, 1'000 + random.Below(20'000));
+    const uint64_t steps = 1'000 + random.Below(20'000);
     SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) +
                  ", seed of this database: " + std::to_string(seed));
     ModelRun run(options, seed);
@@ -428,8 +427,9 @@ TEST_P(ModelTest, RandomOperationsAgreeWithTheModel) {
     }
     run.Reopen();
     ASSERT_FALSE(HasFailure()) << "in the last reopen";
-    left -= steps;
+    done += steps;
   }
+  ReportCoverage(done, "operations");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "test/support/effort.h"
 #include "test/support/rocksdb_peer.h"
 #include "test/support/seed.h"
 #include "test/support/subprocess.h"
@@ -99,6 +100,7 @@ class RocksDBCompatTest
     options_.merge_operator = NewStringAppendOperator();
     options_.write_buffer_size = size_t{1} << 20;
   }
+  ~RocksDBCompatTest() override { ReportCoverage(1, "databases"); }
 
   // Writes batches, and makes and drops column families between them.
   void WriteWithPaceline(TestDatabase* database) {

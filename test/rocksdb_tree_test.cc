@@ -3,8 +3,7 @@
 // the other, and one that both write in turns.
 //
 // The program starts itself as a process to be killed: see RunChild().
-// PACELINE_SEED repeats a run; PACELINE_PEER_DATABASES sets how many databases
-// are made in each direction, PACELINE_PEER_TURNS how many turns they take.
+// PACELINE_SEED repeats a run.
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -274,7 +273,7 @@ class RocksDBTreeTest : public testing::Test {
     return has_tools;
   }
 
-  const uint64_t databases_ = Effort("PACELINE_PEER_DATABASES", 250, 10);
+  static RunLimit DatabaseLimit() { return {250, 10}; }
   TestRandom seeds_{TestSeed()};
   uint64_t seed_ = 0;
   std::unique_ptr<TestRandom> random_;
@@ -284,7 +283,9 @@ class RocksDBTreeTest : public testing::Test {
 };
 
 TEST_F(RocksDBTreeTest, RocksDBReadsAndCompactsWhatPacelineWrote) {
-  for (uint64_t number = 0; number < databases_; ++number) {
+  const RunLimit limit = DatabaseLimit();
+  uint64_t number = 0;
+  for (; !limit.IsReached(number); ++number) {
     Begin();
     SCOPED_TRACE(Description());
     {
@@ -302,10 +303,13 @@ TEST_F(RocksDBTreeTest, RocksDBReadsAndCompactsWhatPacelineWrote) {
     ASSERT_EQ(Difference(story_->contents(), ReadWithPaceline()), "");
     ASSERT_FALSE(HasFailure());
   }
+  ReportCoverage(number, "databases");
 }
 
 TEST_F(RocksDBTreeTest, RocksDBFindsAPrefixOfWhatAKilledPacelineWrote) {
-  for (uint64_t number = 0; number < databases_; ++number) {
+  const RunLimit limit = DatabaseLimit();
+  uint64_t number = 0;
+  for (; !limit.IsReached(number); ++number) {
     Begin();
     SCOPED_TRACE(Description());
     const uint64_t story_seed = random_->Next();
@@ -332,10 +336,13 @@ TEST_F(RocksDBTreeTest, RocksDBFindsAPrefixOfWhatAKilledPacelineWrote) {
     ASSERT_EQ(Difference(story.contents(), ReadWithPaceline()), "");
     ASSERT_FALSE(HasFailure());
   }
+  ReportCoverage(number, "databases");
 }
 
 TEST_F(RocksDBTreeTest, PacelineReadsAndCompactsWhatRocksDBWrote) {
-  for (uint64_t number = 0; number < databases_; ++number) {
+  const RunLimit limit = DatabaseLimit();
+  uint64_t number = 0;
+  for (; !limit.IsReached(number); ++number) {
     Begin();
     SCOPED_TRACE(Description());
     {
@@ -354,13 +361,15 @@ TEST_F(RocksDBTreeTest, PacelineReadsAndCompactsWhatRocksDBWrote) {
     ASSERT_EQ(Difference(story_->contents(), found), "");
     ASSERT_FALSE(HasFailure());
   }
+  ReportCoverage(number, "databases");
 }
 
 TEST_F(RocksDBTreeTest, ADatabaseThatBothWriteInTurnsLosesNothing) {
   Begin();
   SCOPED_TRACE(Description());
-  const uint64_t turns = Effort("PACELINE_PEER_TURNS", 50, 10);
-  for (uint64_t turn = 0; turn < turns; ++turn) {
+  const RunLimit limit(50, 10);
+  uint64_t turn = 0;
+  for (; !limit.IsReached(turn); ++turn) {
     SCOPED_TRACE("turn " + std::to_string(turn));
     if (turn % 2 == 0) {
       TestDatabase database;
@@ -381,6 +390,7 @@ TEST_F(RocksDBTreeTest, ADatabaseThatBothWriteInTurnsLosesNothing) {
     ASSERT_FALSE(HasFailure());
   }
   CheckWithTools();
+  ReportCoverage(turn, "turns");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -539,7 +538,7 @@ uint64_t CrashOneRun(uint64_t seed, uint64_t crashes) {
 
 TEST(SimCrashTest, ACrashAtAnyMomentLosesNothing) {
   constexpr uint64_t kCrashesPerRun = 250;
-  const uint64_t wanted = Effort("PACELINE_IMAGES", 20'000, 500);
+  const RunLimit limit(20'000, 500);
   uint64_t images = 0;
   uint64_t run = NumberFrom("PACELINE_SIM_RUN", TestSeed());
   uint64_t runs = 0;
@@ -547,8 +546,10 @@ TEST(SimCrashTest, ACrashAtAnyMomentLosesNothing) {
     images += CrashOneRun(run++, kCrashesPerRun);
     ++runs;
     ASSERT_FALSE(HasFailure());
-  } while (images < wanted && std::getenv("PACELINE_SIM_RUN") == nullptr);
-  std::printf("%" PRIu64 " images of %" PRIu64 " runs\n", images, runs);
+  } while (!limit.IsReached(images) &&
+           std::getenv("PACELINE_SIM_RUN") == nullptr);
+  ReportCoverage(images, "images");
+  ReportCoverage(runs, "workloads");
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 //   PACELINE_SEED=<n>              the first run has this seed
 //   PACELINE_SCHEDULE=<choices>    only one run, along these choices
 //   PACELINE_SIM_TRACE=1           prints every step
-//   PACELINE_SIM_RUNS=<n>          so many random runs in each test
+//
+// How many random runs there are is set as in test/support/effort.h.
 
 #include <cinttypes>
 #include <cstdint>
@@ -72,10 +73,11 @@ std::string Report(const Outcome& outcome, const Scenario& scenario,
 // Runs random scenarios with seeds from TestSeed() on, each with the strategy
 // that `make_strategy` gives for its seed.
 template <typename MakeStrategy>
-void RunMany(uint64_t runs, Config config, MakeStrategy make_strategy) {
-  if (GivenSchedule() != nullptr) runs = 1;
+void RunMany(const RunLimit& limit, Config config, MakeStrategy make_strategy) {
   uint64_t steps = 0;
-  for (uint64_t seed = TestSeed(); seed < TestSeed() + runs; ++seed) {
+  uint64_t runs = 0;
+  do {
+    const uint64_t seed = TestSeed() + runs;
     Scenario scenario = sim::RandomScenario(seed);
     config.processors = 1 + static_cast<int>(seed % 3);
     config.again = Again(seed);
@@ -87,10 +89,12 @@ void RunMany(uint64_t runs, Config config, MakeStrategy make_strategy) {
       strategy = make_strategy(seed);
     }
     Outcome outcome = RunCommits(scenario, config, strategy.get());
+    ++runs;
     steps += outcome.steps;
     if (!outcome.failure.empty()) FAIL() << Report(outcome, scenario, config);
-  }
-  std::printf("%" PRIu64 " runs of %" PRIu64 " steps\n", runs, steps / runs);
+  } while (GivenSchedule() == nullptr && !limit.IsReached(runs));
+  ReportCoverage(runs, "schedules");
+  ReportCoverage(steps, "steps");
 }
 
 std::unique_ptr<Strategy> AnyOrder(uint64_t seed) {
@@ -104,11 +108,11 @@ std::unique_ptr<Strategy> FewPreemptions(uint64_t seed) {
 }
 
 TEST(SimSchedTest, NoOrderOfStepsBreaksARule) {
-  RunMany(Effort("PACELINE_SIM_RUNS", 400'000, 10'000), {}, AnyOrder);
+  RunMany(RunLimit(400'000, 10'000), {}, AnyOrder);
 }
 
 TEST(SimSchedTest, NoFewPreemptionsBreakARule) {
-  RunMany(Effort("PACELINE_SIM_RUNS", 400'000, 10'000), {}, FewPreemptions);
+  RunMany(RunLimit(400'000, 10'000), {}, FewPreemptions);
 }
 
 // Loads return old values wherever the memory orders let them. Not what
@@ -119,7 +123,7 @@ TEST(SimSchedTest, NoOldValueThatMemoryOrdersPermitBreaksARule) {
 #endif
   Config config;
   config.weak_memory = true;
-  RunMany(Effort("PACELINE_SIM_RUNS", 200'000, 10'000), config, AnyOrder);
+  RunMany(RunLimit(200'000, 10'000), config, AnyOrder);
 }
 
 // --- Every run of small configurations ---------------------------------------
@@ -215,7 +219,8 @@ class SimSchedSmallTest : public ::testing::TestWithParam<Small> {
       }
       is_all = !strategy->End();
     }
-    std::printf("%" PRIu64 " runs%s\n", runs, is_all ? ", all" : "");
+    ReportCoverage(runs, "schedules");
+    if (is_all) std::printf("which are all there are\n");
     return is_all;
   }
 
@@ -244,8 +249,8 @@ TEST_P(SimSchedSmallTest, NoRunAtAllBreaksARule) {
   config_.early_wake_odds = 0;
   FullStrategy strategy(/*oddities_max=*/0);
   bool must_be_all = GetParam().is_complete && !kIsSanitized;
-  uint64_t runs_max =
-      must_be_all ? 5'000'000 : Effort("PACELINE_SIM_RUNS", 50'000, 2'000);
+  const uint64_t some = kIsSanitized ? 2'000 : 50'000;
+  const uint64_t runs_max = must_be_all ? 5'000'000 : some;
   EXPECT_TRUE(RunAll(&strategy, runs_max) || !must_be_all);
 }
 

@@ -3,8 +3,7 @@
 // operations with many sets of options; and kills in between.
 //
 // The program starts itself as the process to be killed: see RunChild().
-// PACELINE_SEED repeats the choices; PACELINE_TREE_OPERATIONS sets how many
-// operations, PACELINE_TREE_KILLS how many kills.
+// PACELINE_SEED repeats the choices.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -446,18 +445,18 @@ class TreeModelTest : public testing::TestWithParam<OptionSet> {};
 TEST_P(TreeModelTest, RandomOperationsAgreeWithTheModel) {
   Options options = SmallTree();
   GetParam().change(&options);
-  const uint64_t operations =
-      Effort("PACELINE_TREE_OPERATIONS", 5'500'000, 200'000) /
-      std::size(kOptionSets);
+  const RunLimit limit(5'500'000 / std::size(kOptionSets),
+                       200'000 / std::size(kOptionSets));
   TestRandom seeds(TestSeed());
   uint64_t done = 0;
-  while (done < operations) {
+  while (!limit.IsReached(done)) {
     const uint64_t seed = seeds.Next();
     SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) +
                  ", seed of this database: " + std::to_string(seed));
     TreeRun run(options, seed);
-    const uint64_t end = std::min<uint64_t>(operations - done, 120'000);
-    while (run.operations() < end) {
+    constexpr uint64_t kOperationsPerDatabase = 120'000;
+    while (run.operations() < kOperationsPerDatabase &&
+           !limit.IsReached(done + run.operations())) {
       run.Step();
       ASSERT_FALSE(HasFailure()) << "in operation " << run.operations();
     }
@@ -465,6 +464,7 @@ TEST_P(TreeModelTest, RandomOperationsAgreeWithTheModel) {
     ASSERT_FALSE(HasFailure()) << "at the end";
     done += run.operations();
   }
+  ReportCoverage(done, "operations");
 }
 
 INSTANTIATE_TEST_SUITE_P(Options, TreeModelTest, testing::ValuesIn(kOptionSets),
@@ -631,11 +631,12 @@ class TreeKillTest : public testing::Test {
 
 TEST_F(TreeKillTest, AKilledDatabaseHasExactlyThePrefixOfItsBatches) {
   constexpr uint64_t kKillsPerDirectory = 6;
-  const uint64_t kills = Effort("PACELINE_TREE_KILLS", 60, 10);
+  const RunLimit limit(60, 10);
   std::unique_ptr<TestDirectory> directory;
   std::unique_ptr<KilledModel> expected;
   uint64_t seed = 0;
-  for (uint64_t number = 0; number < kills; ++number) {
+  uint64_t number = 0;
+  for (; !limit.IsReached(number); ++number) {
     SCOPED_TRACE("PACELINE_SEED=" + std::to_string(TestSeed()) + ", kill " +
                  std::to_string(number));
     if (number % kKillsPerDirectory == 0) {
@@ -661,6 +662,7 @@ TEST_F(TreeKillTest, AKilledDatabaseHasExactlyThePrefixOfItsBatches) {
     EXPECT_THAT(database->VerifyChecksum(), IsOk());
     ASSERT_FALSE(HasFailure());
   }
+  ReportCoverage(number, "kills");
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class FaultWritableFile : public WritableFile {
 
   using WritableFile::Append;
   Status Append(std::span<const Slice> pieces) override {
-    NoteUseAfterFailure("Append");
+    NoteUseAfterFailure("Append", has_append_failed_);
     FaultFileSystem::Outcome outcome = files_->Begin("Append", path_);
     Status status;
     if (outcome.effect == Fault::Effect::kFull) {
@@ -56,12 +56,16 @@ class FaultWritableFile : public WritableFile {
     } else if (outcome.effect == Fault::Effect::kHalf) {
       status = AppendHalf(pieces);
     }
-    return Note(outcome.status.ok() ? status : outcome.status);
+    if (!outcome.status.ok()) status = outcome.status;
+    if (!status.ok()) has_append_failed_.store(true);
+    return status;
   }
 
   Status Sync() override {
-    NoteUseAfterFailure("Sync");
-    return Note(files_->Do("Sync", path_, [&] { return base_->Sync(); }));
+    NoteUseAfterFailure("Sync", has_sync_failed_);
+    Status status = files_->Do("Sync", path_, [&] { return base_->Sync(); });
+    if (!status.ok()) has_sync_failed_.store(true);
+    return status;
   }
 
   Status Close() override {
@@ -78,22 +82,22 @@ class FaultWritableFile : public WritableFile {
     return base_->Append(bytes);
   }
 
-  Status Note(Status status) {
-    if (!status.ok()) has_failed_.store(true);
-    return status;
-  }
-
-  void NoteUseAfterFailure(const char* name) {
-    if (!has_failed_.load() || path_.ends_with("/LOG")) return;
+  void NoteUseAfterFailure(const char* name, const std::atomic<bool>& is_same) {
+    const bool is_repeat = is_same.load();
+    if (!has_append_failed_.load() && !has_sync_failed_.load()) return;
+    if (path_.ends_with("/LOG")) return;
     const std::lock_guard lock(files_->mutex_);
-    files_->uses_after_failure_.push_back(std::string(name) + " " + path_);
+    const std::string use = std::string(name) + " " + path_;
+    files_->uses_after_failure_.push_back(use);
+    if (is_repeat) files_->repeats_after_failure_.push_back(use);
   }
 
   FaultFileSystem* const files_;
   const std::string path_;
   const std::unique_ptr<WritableFile> base_;
   // Append() and Sync() may run in different threads.
-  std::atomic<bool> has_failed_ = false;
+  std::atomic<bool> has_append_failed_ = false;
+  std::atomic<bool> has_sync_failed_ = false;
 };
 
 void FaultFileSystem::Arm(const Fault& fault) {
@@ -133,6 +137,11 @@ uint64_t FaultFileSystem::CountOf(const std::string& name,
 std::vector<std::string> FaultFileSystem::uses_after_failure() const {
   const std::lock_guard lock(mutex_);
   return uses_after_failure_;
+}
+
+std::vector<std::string> FaultFileSystem::repeats_after_failure() const {
+  const std::lock_guard lock(mutex_);
+  return repeats_after_failure_;
 }
 
 void FaultFileSystem::Hold(const std::string& name,

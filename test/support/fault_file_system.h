@@ -67,6 +67,10 @@ class FaultFileSystem : public FileSystem {
   // had failed, which must never happen but to the LOG: nothing depends on
   // what is in it.
   [[nodiscard]] std::vector<std::string> uses_after_failure() const;
+  // Those of them that did again what had failed. An Append() may be under way
+  // while a Sync() in another thread fails, and the other way round; but two
+  // appends of a file never are at once, nor two syncs.
+  [[nodiscard]] std::vector<std::string> repeats_after_failure() const;
 
   // Makes the next operation `name` on a path that ends with `path_end` wait,
   // before its effect, until Release(). One at a time.
@@ -127,6 +131,7 @@ class FaultFileSystem : public FileSystem {
   uint64_t matching_operations_ = 0;  // Those that fault_ counts.
   std::string first_failure_;
   std::vector<std::string> uses_after_failure_;
+  std::vector<std::string> repeats_after_failure_;
   std::string held_name_;  // Empty: none is to be held.
   std::string held_path_end_;
   bool is_holding_ = false;

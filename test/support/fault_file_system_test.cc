@@ -59,7 +59,10 @@ TEST_F(FaultFileSystemTest, OneFaultFailsOneOperation) {
   EXPECT_THAT(statuses_[1], Mentions("injected fault 2 in Append"));
   EXPECT_EQ(files_.first_failure(), "injected fault 2 in Append");
   EXPECT_EQ(ReadFileBytes(path_), "ef");
+  // The other append, and the sync.
   EXPECT_EQ(files_.uses_after_failure().size(), 2u);
+  EXPECT_THAT(files_.repeats_after_failure(),
+              testing::ElementsAre("Append " + path_));
 }
 
 TEST_F(FaultFileSystemTest, AFaultForEverFailsAllLaterOperations) {
