@@ -4,7 +4,7 @@
 // damaged, it may hold what there was at an earlier point. Never a wrong value,
 // never a NotFound for what a damaged table held, never a crash.
 //
-// PACELINE_SEED repeats a run, PACELINE_DAMAGES sets how many damages;
+// PACELINE_SEED repeats a run, PACELINE_RUNS sets how many damages;
 // PACELINE_DAMAGE leaves only the one of that number, and PACELINE_EXHAUSTIVE=1
 // takes every damage that there is instead of random ones.
 //
@@ -24,7 +24,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -413,10 +412,7 @@ class BitrotRun {
         is_exhaustive_(std::getenv("PACELINE_EXHAUSTIVE") != nullptr),
         bases_(MakeRotBases(seed, &history_)) {
     for (const RotBase& base : bases_) enumerations_.emplace_back(&base);
-    count_ = Effort("PACELINE_DAMAGES", 50'000, 400);
-    if (!is_exhaustive_) return;
-    count_ = 0;
-    for (const RotEnumeration& all : enumerations_) count_ += all.size();
+    for (const RotEnumeration& all : enumerations_) all_ += all.size();
   }
 
   void Run() {
@@ -433,16 +429,10 @@ class BitrotRun {
   }
 
   void Report() const {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-        std::chrono::steady_clock::now() - began_);
-    std::printf(
-        "bitrot: %s damaged files, %s opened with the same data, %s "
-        "refused, %s prefixes, %s violations, seed %" PRIu64 ", %" PRId64
-        " s\n",
-        Grouped(damages_).c_str(), Grouped(outcomes_[0]).c_str(),
-        Grouped(outcomes_[1]).c_str(), Grouped(outcomes_[2]).c_str(),
-        Grouped(violations_.size()).c_str(), seed_,
-        static_cast<int64_t>(seconds.count()));
+    ReportCoverage(damages_, "damaged files");
+    ReportCoverage(outcomes(Outcome::kSame), "opened with the same data");
+    ReportCoverage(outcomes(Outcome::kRefused), "refused");
+    ReportCoverage(outcomes(Outcome::kPrefix), "earlier points in time");
   }
 
   [[nodiscard]] const std::vector<RotBase>& bases() const { return bases_; }
@@ -456,13 +446,6 @@ class BitrotRun {
  private:
   static constexpr size_t kViolationsMax = 10;
 
-  // As 50,000.
-  static std::string Grouped(uint64_t number) {
-    std::string text = std::to_string(number);
-    for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-    return text;
-  }
-
   void RunThread(size_t thread) {
     const char* only = std::getenv("PACELINE_DAMAGE");
     if (only != nullptr) {
@@ -471,9 +454,9 @@ class BitrotRun {
     }
     while (true) {
       const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
-      if (number >= count_ || has_enough_.load(std::memory_order_relaxed)) {
-        return;
-      }
+      const bool is_done =
+          is_exhaustive_ ? number >= all_ : limit_.IsReached(number);
+      if (is_done || has_enough_.load(std::memory_order_relaxed)) return;
       RunOne(thread, number);
     }
   }
@@ -550,12 +533,11 @@ class BitrotRun {
 
   const uint64_t seed_;
   const bool is_exhaustive_;
-  const std::chrono::steady_clock::time_point began_ =
-      std::chrono::steady_clock::now();
   RotHistory history_;
   const std::vector<RotBase> bases_;
   std::vector<RotEnumeration> enumerations_;
-  uint64_t count_ = 0;
+  uint64_t all_ = 0;  // The damages that there are.
+  const RunLimit limit_{50'000, 400};
   std::atomic<uint64_t> next_ = 0;
   std::atomic<bool> has_enough_ = false;
   std::mutex mutex_;

@@ -13,10 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "paceline/db.h"
@@ -24,7 +21,6 @@
 #include "gtest/gtest.h"
 #include "test/support/effort.h"
 #include "test/support/failing_disk.h"
-#include "test/support/forwarding_file_system.h"
 #include "test/support/loop_mount.h"
 #include "test/support/seed.h"
 #include "test/support/test_database.h"
@@ -72,37 +68,6 @@ struct Scenario {
   }
 };
 
-// Leaves out what only saves time: touching the memory of a log ahead of its
-// tail. The thread that does it would meet a file system that has stopped, and
-// die of SIGBUS: here the process lives on after a power cut.
-class NothingAheadFileSystem final : public ForwardingFileSystem {
- public:
-  StatusOr<std::unique_ptr<WritableFile>> NewWritableFile(
-      const std::string& path, const WritableFileOptions& options) override {
-    auto file = base()->NewWritableFile(path, options);
-    if (!file.ok()) return file.status();
-    return std::unique_ptr<WritableFile>(
-        std::make_unique<File>(*std::move(file)));
-  }
-
- private:
-  class File final : public WritableFile {
-   public:
-    explicit File(std::unique_ptr<WritableFile> base)
-        : base_(std::move(base)) {}
-
-    Status Append(std::span<const Slice> pieces) override {
-      return base_->Append(pieces);
-    }
-    Status Sync() override { return base_->Sync(); }
-    Status Close() override { return base_->Close(); }
-    void PrepareAhead() override {}
-
-   private:
-    const std::unique_ptr<WritableFile> base_;
-  };
-};
-
 std::vector<Scenario> AllScenarios() {
   std::vector<Scenario> scenarios;
   for (int sync = 0; sync < 5; ++sync) {
@@ -130,7 +95,6 @@ class ScenarioRun {
         mount_(mount),
         directory_(mount->path() + "/db" + std::to_string(number)) {
     options_.create_if_missing = true;
-    options_.file_system = &files_;
     options_.allow_mmap_writes = scenario.allow_mmap;
     options_.compression = kNoCompression;
     options_.disable_auto_compactions = true;
@@ -311,7 +275,6 @@ class ScenarioRun {
   FailingDisk* const disk_;
   LoopMount* const mount_;
   const std::string directory_;
-  NothingAheadFileSystem files_;
   Options options_;
   TestDatabase database_;
   uint64_t acknowledged_ = 0;

@@ -333,7 +333,7 @@ TEST(DiskFullTest, NothingIsLostWhateverTheSizeOfTheDisk) {
 }
 
 TEST(DiskFullTest, NothingIsLostWhereTheLogTakesItsSpaceAhead) {
-  Sweep({.allow_mmap = true}, 8 << 20, 24 << 20, 256 * kKiB);
+  Sweep({.allow_mmap = true}, 256 * kKiB, 4096 * kKiB, 64 * kKiB);
 }
 
 TEST(DiskFullTest, NothingIsLostWhereOnlyASyncFindsTheDiskFull) {

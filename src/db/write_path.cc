@@ -1,6 +1,7 @@
 #include "src/db/write_path.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "src/base/check.h"
@@ -13,9 +14,12 @@ namespace paceline {
 
 namespace {
 
-// Large enough that allocating space is rare, small enough that a database of
-// a few entries does not hold much of the disk.
-constexpr uint64_t kWalWindowBytes = uint64_t{8} << 20;
+// The space of a WAL is allocated in pieces of this part of a memtable: large
+// enough that allocating is rare, small enough that a database of a few entries
+// does not hold much of the disk.
+constexpr uint64_t kWalWindowsPerMemTable = 8;
+constexpr uint64_t kWalWindowBytesMin = uint64_t{64} << 10;
+constexpr uint64_t kWalWindowBytesMax = uint64_t{8} << 20;
 
 // By default the WALs together may be so many times larger than what the
 // memtables can hold.
@@ -31,6 +35,15 @@ Committer::Config CommitterConfig(const DBOptions& options) {
       .pipeline = {.visible_before_durable = options.visible_before_durable},
       .clock = options.clock,
       .allows_parallel_inserts = options.allow_concurrent_memtable_write};
+}
+
+uint64_t WalWindowBytes(const ColumnFamilySet& families) {
+  uint64_t bytes = 0;
+  for (const auto& family : families.All()) {
+    bytes = std::max<uint64_t>(bytes, family->options().write_buffer_size);
+  }
+  return std::bit_ceil(std::clamp(bytes / kWalWindowsPerMemTable,
+                                  kWalWindowBytesMin, kWalWindowBytesMax));
 }
 
 // The entries of `memtable` up to `sequence`.
@@ -91,7 +104,7 @@ WritePath::WritePath(const DBOptions& options, std::string directory,
       controller_(options.clock),
       wals_({.file_system = options.file_system,
              .directory = directory_,
-             .preallocate_bytes = kWalWindowBytes,
+             .preallocate_bytes = WalWindowBytes(*families),
              .allow_mmap = options.allow_mmap_writes,
              .new_file_number =
                  [versions] { return versions->NewFileNumber(); }}),

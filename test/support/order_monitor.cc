@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/base/coding.h"
 #include "src/format/file_name.h"
 #include "src/version/version_edit.h"
 #include "src/wal/log_format.h"
@@ -47,6 +48,27 @@ std::vector<uint64_t> BatchesIn(const std::string& bytes) {
     if (is_number) ids.push_back(std::strtoull(number.c_str(), nullptr, 10));
   }
   return ids;
+}
+
+// What an append to a log holds, put together from the pieces in its blocks.
+std::string RecordIn(const SimEvent& append) {
+  constexpr uint64_t kLengthOffset = 4;
+  std::string record;
+  uint64_t at = 0;
+  while (true) {
+    const uint64_t block_left =
+        log::kBlockBytes - (append.offset + at) % log::kBlockBytes;
+    if (block_left < log::kHeaderBytes) {
+      at += block_left;
+      continue;
+    }
+    if (at + log::kHeaderBytes > append.bytes.size()) return record;
+    const auto length =
+        DecodeFixed<uint16_t>(append.bytes.data() + at + kLengthOffset);
+    at += log::kHeaderBytes;
+    record.append(append.bytes, at, length);
+    at += length;
+  }
 }
 
 }  // namespace
@@ -144,16 +166,12 @@ void OrderMonitor::SeeAppend(const SimEvent& event) {
   if (IsType(event.path, FileType::kManifest)) SeeManifestRecord(event);
 }
 
-// A record that is cut by the end of a block is passed over.
 void OrderMonitor::SeeManifestRecord(const SimEvent& event) {
   const uint64_t number = NumberOf(event.path);
   if (current_ != 0 && number < current_) {
     Violate("R7", "append to the replaced " + event.path);
   }
-  if (event.bytes.size() <= log::kHeaderBytes) return;
-  Slice record(event.bytes);
-  record.remove_prefix(log::kHeaderBytes);
-  StatusOr<VersionEdit> edit = VersionEdit::Decode(record);
+  StatusOr<VersionEdit> edit = VersionEdit::Decode(RecordIn(event));
   if (!edit.ok()) return;
   Manifest& manifest = manifests_[number];
   for (const auto& added : edit->added_files) {
