@@ -304,7 +304,7 @@ TEST_P(PowerCutTest, PowerCutsLoseNothingSyncedAndLeaveNoHole) {
     std::printf("NOT TESTED with %s: %s\n", GetParam(), obstacle.c_str());
     GTEST_SKIP() << obstacle;
   }
-  const RunLimit limit(160, 20);
+  const RunLimit limit(250, 20);
   std::string directory;
   uint64_t crash = 0;
   for (; !limit.IsReached(crash); ++crash) {
