@@ -562,6 +562,53 @@ TEST_F(DBBasicTest, ACurrentFileThatNamesNoManifestIsCorruption) {
   EXPECT_THAT(database_.Open(options_, path_), IsOk());
 }
 
+// Not even where tables and WALs are flushed, merged, damaged and refused.
+TEST_F(DBBasicTest, NeitherTheLogNorMessagesTellWhatIsInTheDatabase) {
+  const std::string secret = "swordfish";
+  options_.compression = kNoCompression;
+  ASSERT_THAT(database_.Open(options_, path_), IsOk());
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string key = secret + std::to_string(i);
+      ASSERT_THAT(database_->Put({}, key, "of " + secret), IsOk());
+    }
+    ASSERT_THAT(database_->DeleteRange({}, database_->DefaultColumnFamily(),
+                                       secret + "3", secret + "4"),
+                IsOk());
+    if (round == 2) break;
+    ASSERT_THAT(database_->Flush({}), IsOk());
+  }
+  ASSERT_THAT(database_->CompactRange({}, nullptr, nullptr), IsOk());
+  std::string told;
+  told += database_->Put({}, nullptr, secret, secret).ToString();
+  told += database_->Merge({}, secret, secret).ToString();
+  ASSERT_THAT(database_->Put({}, secret, secret), IsOk());
+  ASSERT_THAT(database_.Close(), IsOk());
+  for (const auto& [name, bytes] : ReadDirectory(path_)) {
+    const bool is_damaged = name.ends_with(".sst") || name.ends_with(".log");
+    const size_t at = bytes.find(secret);
+    if (!is_damaged || at == std::string::npos) continue;
+    std::string damaged = bytes;
+    damaged[at + 3] ^= '\x20';
+    WriteFileBytes(path_ + "/" + name, damaged);
+  }
+  if (database_.Open(options_, path_).ok()) {
+    std::string value;
+    told += database_->Get({}, secret + "1", &value).ToString();
+    told += database_->VerifyChecksum({}).ToString();
+    EXPECT_THAT(told, testing::HasSubstr("Corruption"));
+    EXPECT_THAT(database_.Close(), testing::_);
+  }
+  for (const auto& [name, bytes] : ReadDirectory(path_)) {
+    if (name.starts_with("LOG")) told += bytes;
+  }
+  EXPECT_THAT(told, testing::HasSubstr("compact"));
+  EXPECT_THAT(told, testing::Not(testing::HasSubstr(secret)));
+  EXPECT_THAT(
+      told,
+      testing::Not(testing::HasSubstr(Slice(secret).ToString(/*hex=*/true))));
+}
+
 // The edit that named the table may be the one that is lost. The WAL that it
 // made needless is gone, so that the present state cannot be recovered.
 TEST_F(DBBasicTest, AManifestThatWasCutShortMakesNoTableObsolete) {
