@@ -281,6 +281,30 @@ TEST_P(ConcurrencyTest, WritersOfEveryKindShareTheQueue) {
 
 // What the WALs hold is one dense history without a gap or a repetition.
 // Of the WALs that flushes have left.
+TEST_P(ConcurrencyTest, AFlushThatComesWithTheCloseIsRefusedOrDone) {
+  const int rounds = kIsSanitized ? 5 : 20;
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<std::thread> threads;
+    for (size_t thread = 0; thread < 2; ++thread) {
+      threads.emplace_back([&, thread] {
+        Status status;
+        for (uint64_t i = 0; status.ok(); ++i) {
+          const std::string key = std::to_string(thread) + std::to_string(i);
+          status = database_->Put({}, key, "1");
+          if (status.ok()) status = database_->Flush({});
+        }
+        EXPECT_THAT(status, HasCode(Status::kShutdownInProgress));
+      });
+    }
+    EXPECT_THAT(database_->Put({}, "key", "1"), IsOk());
+    EXPECT_THAT(database_->Close(), IsOk());
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_THAT(database_->Flush({}), HasCode(Status::kShutdownInProgress));
+    EXPECT_THAT(database_.Close(), IsOk());
+    ASSERT_THAT(database_.Open(options_, directory_.path(), {kOther}), IsOk());
+  }
+}
+
 TEST_P(ConcurrencyTest, TheLogIsOneDenseSequence) {
   const uint64_t writes = WritesPerThread() / 2;
   Run(

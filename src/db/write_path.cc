@@ -142,6 +142,7 @@ void WritePath::EndWrites() {
 Status WritePath::Close() {
   if (!is_open_) return Status::OK();
   Exclusive alone(this);
+  is_closed_ = true;
   Status s = wals_.Close();
   if (!s.ok() || latch_.is_set()) return s;
   // Tells the next open that everything up to here is on the device.
@@ -339,6 +340,7 @@ Status WritePath::MakeRoom() {
 
 Status WritePath::Seal(const ColumnFamilySet::Families& families) {
   Exclusive alone(this);
+  if (is_closed_) return Status::ShutdownInProgress("the DB is closed");
   if (latch_.is_set()) return latch_.Get();
   auto is_asked_for = [&](const ColumnFamily& family) {
     if (options_.atomic_flush) return true;

@@ -163,6 +163,7 @@ class WritePath final : private CommitTarget {
   Logger* const logger_;
 
   bool is_open_ = false;
+  bool is_closed_ GUARDED_BY(WriteThread::write_leader) = false;
   ErrorLatch latch_;
   WriteController controller_;
   WalSet wals_;
