@@ -234,8 +234,9 @@ Status MappedWritableFile::Append(std::span<const Slice> pieces) {
     std::memcpy(to, first.data(), tail);
     CompilerBarrier();
     std::memcpy(to + tail, first.data() + tail, sizeof(uint32_t));
-    CompilerBarrier();
   }
+  // A store that is refused sets it before the next instruction.
+  CompilerBarrier();
   if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
   size_.store(end, std::memory_order_relaxed);
   if (!outgrown_.empty()) RetireOutgrown();
