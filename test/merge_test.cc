@@ -28,17 +28,16 @@ class NewestWins : public MergeOperator {
   [[nodiscard]] const char* Name() const override { return "NewestWins"; }
 };
 
-// Shows its input: "key:base|operand|operand".
+// Shows its input: "key:base|operand|operand". A base that is a result itself
+// goes on: a flush may have merged the older operands.
 class ShowInput : public MergeOperator {
  public:
   bool FullMergeV2(const MergeOperationInput& in,
                    MergeOperationOutput* out) const override {
-    out->new_value = in.key.ToString() + ":";
-    if (in.existing_value != nullptr) {
-      out->new_value += in.existing_value->ToStringView();
-    } else {
-      out->new_value += "(none)";
-    }
+    const std::string begin = in.key.ToString() + ":";
+    const std::string base =
+        in.existing_value == nullptr ? "(none)" : in.existing_value->ToString();
+    out->new_value = base.starts_with(begin) ? base : begin + base;
     for (const Slice& operand : in.operand_list) {
       out->new_value += "|" + operand.ToString();
     }
