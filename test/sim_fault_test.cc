@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "paceline/db.h"
@@ -164,6 +165,7 @@ class DiskFullRun {
       case Remedy::kNone:
         // A failed log needs a Resume(), the rest does not.
         if (!Write()) Resume();
+        AwaitRetries();
         break;
       case Remedy::kResume:
         Resume();
@@ -174,6 +176,15 @@ class DiskFullRun {
         break;
     }
     CheckOpen();
+  }
+
+  // Until a flush or a compaction that failed is tried again, writers that
+  // would have to wait for it are told why they cannot.
+  void AwaitRetries() {
+    EXPECT_THAT(database_->Flush({}), IsOk());
+    while (database_->WaitForCompact({}).IsNoSpace()) {
+      std::this_thread::yield();
+    }
   }
 
   void Resume() {
