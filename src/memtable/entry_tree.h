@@ -37,7 +37,13 @@
 //
 // Cursors stay on their entry and remember its slot. While that slot holds the
 // entry, nothing was inserted in front of it, and the slots beside it are its
-// neighbours. Else they search.
+// neighbours. Else they search. Two moments of a split need care:
+//
+//  - The right neighbour is linked before the upper half of the slots is given
+//    up, and may begin in front of an entry that is still seen there.
+//  - Of the slots that were given up, the front ones are used again first. One
+//    that still holds its entry counts only if it was in use after the slot in
+//    front of it was read.
 //
 // ThreadSanitizer follows all of it: atomics with release and acquire, which
 // cost nothing on x86.
@@ -127,6 +133,10 @@ class EntryTree {
                                   const Slice& user_key) const;
   [[nodiscard]] int Compare(const Entry& entry, const Target& target) const;
   [[nodiscard]] bool IsBefore(const Entry& entry, const Target& target) const;
+  [[nodiscard]] bool IsBehind(const Entry& entry, const Entry& other) const {
+    return comparator_->Compare(entry.user_key(), entry.tag(), other.user_key(),
+                                other.tag()) > 0;
+  }
   [[nodiscard]] size_t FirstNotBefore(const Node& node,
                                       const Target& target) const;
   Node* Descend(const Target& target, size_t level, Path* path) const;
@@ -253,7 +263,8 @@ inline void EntryTree::Cursor::Next() {
     }
   } else if (const Node* right = leaf->next();
              right != nullptr && slot == count && leaf->count() == count &&
-             leaf->entry(at_.slot) == at_.entry) {
+             leaf->entry(at_.slot) == at_.entry &&
+             tree_->IsBehind(*right->low, *at_.entry)) {
     at_ = {right, 0, right->low};
     right->PrefetchWalk();
     return;
@@ -263,11 +274,13 @@ inline void EntryTree::Cursor::Next() {
 }
 
 inline void EntryTree::Cursor::Prev() {
-  if (at_.slot > 0 && at_.slot < at_.leaf->count()) {
+  if (at_.slot > 0) {
     const size_t slot = at_.slot - 1;
     if (slot >= kAhead) __builtin_prefetch(at_.leaf->entry(slot - kAhead));
+    // In this order: see above.
     const Entry* before = at_.leaf->entry(slot);
-    if (at_.leaf->entry(at_.slot) == at_.entry && before != at_.entry) {
+    if (at_.slot < at_.leaf->count() &&
+        at_.leaf->entry(at_.slot) == at_.entry && before != at_.entry) {
       at_.slot = slot;
       at_.entry = before;
       return;
