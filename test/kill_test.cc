@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -309,20 +308,8 @@ class KillTest : public testing::Test {
   }
 
   pid_t Start(const std::string& directory, const Kill& kill, int pipe) {
-    std::vector<std::string> command = Command(directory, kill);
-    std::vector<char*> pointers;
-    for (std::string& word : command) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe, kPipeInChild);
-    pid_t child = 0;
-    if (::posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(),
-                       environ) != 0) {
-      child = -1;
-    }
-    ::posix_spawn_file_actions_destroy(&actions);
-    return child;
+    const std::vector<std::string> command = Command(directory, kill);
+    return StartWithPipe(command[0], command, pipe, kPipeInChild);
   }
 
   // Returns after `millis`, or when the child has closed the pipe. What it

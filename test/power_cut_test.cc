@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,6 +34,7 @@
 #include "test/support/effort.h"
 #include "test/support/loop_mount.h"
 #include "test/support/seed.h"
+#include "test/support/subprocess.h"
 #include "test/support/test_database.h"
 
 namespace paceline {
@@ -264,19 +264,7 @@ class PowerCutTest : public testing::TestWithParam<const char*> {
     for (const uint64_t last : last_ids_) {
       arguments.push_back(std::to_string(last + 1));
     }
-    std::vector<char*> pointers;
-    for (std::string& argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe, kPipeInChild);
-    pid_t child = 0;
-    if (::posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
-                      pointers.data(), environ) != 0) {
-      child = -1;
-    }
-    ::posix_spawn_file_actions_destroy(&actions);
-    return child;
+    return StartWithPipe("/proc/self/exe", arguments, pipe, kPipeInChild);
   }
 
   // Fewer than `count` at the end of the pipe.

@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@
 #include "test/support/model_cursor.h"
 #include "test/support/operation_stream.h"
 #include "test/support/seed.h"
+#include "test/support/subprocess.h"
 #include "test/support/test_database.h"
 #include "test/support/test_directory.h"
 
@@ -605,19 +605,7 @@ class TreeKillTest : public testing::Test {
 
  private:
   static pid_t Start(std::vector<std::string> arguments, int pipe) {
-    std::vector<char*> pointers;
-    for (std::string& argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe, kPipeInChild);
-    pid_t child = 0;
-    if (::posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
-                      pointers.data(), environ) != 0) {
-      child = -1;
-    }
-    ::posix_spawn_file_actions_destroy(&actions);
-    return child;
+    return StartWithPipe("/proc/self/exe", arguments, pipe, kPipeInChild);
   }
 
   static void ReadAcknowledgements(int pipe, uint64_t count, uint64_t* last) {

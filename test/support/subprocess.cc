@@ -18,6 +18,24 @@ ProgramResult RunProgram(const std::vector<std::string>& arguments) {
   return process.Finish();
 }
 
+int StartWithPipe(const std::string& program,
+                  std::vector<std::string> arguments, int pipe,
+                  int pipe_in_child) {
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, pipe, pipe_in_child);
+  pid_t child = 0;
+  if (::posix_spawnp(&child, program.c_str(), &actions, nullptr,
+                     pointers.data(), environ) != 0) {
+    child = -1;
+  }
+  ::posix_spawn_file_actions_destroy(&actions);
+  return child;
+}
+
 std::string Sha256(const std::string& bytes) {
   const TestDirectory directory;
   WriteFileBytes(directory / "bytes", bytes);

@@ -15,6 +15,13 @@ struct ProgramResult {
 // Runs a program, found by PATH, and waits for its end.
 ProgramResult RunProgram(const std::vector<std::string>& arguments);
 
+// Starts a program, found by PATH, in which the descriptor `pipe` of this
+// process is `pipe_in_child`. The child's process number; negative: it cannot
+// be started.
+int StartWithPipe(const std::string& program,
+                  std::vector<std::string> arguments, int pipe,
+                  int pipe_in_child);
+
 // The SHA-256 of `bytes` in hexadecimal digits.
 std::string Sha256(const std::string& bytes);
 
