@@ -1,10 +1,13 @@
 #include "test/support/golden.h"
 
+#include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "gtest/gtest.h"
 #include "test/support/subprocess.h"
+#include "test/support/test_directory.h"
 
 namespace paceline {
 
@@ -31,10 +34,17 @@ std::vector<GoldenCase> ReadGoldenCases(const std::string& directory) {
 
 std::string UnpackGolden(const std::string& directory, const std::string& name,
                          const std::string& target) {
-  const ProgramResult result =
-      RunProgram({"tar", "-xzf", directory + "/" + name + ".tar.gz",
-                  "--no-same-owner", "-C", target});
-  EXPECT_EQ(result.exit_code, 0) << "cannot unpack " << name;
+  // Unpacked once for all tests of the program; a copy costs less.
+  static TestDirectory unpacked;
+  static std::set<std::string> done;
+  const std::string archive = directory + "/" + name + ".tar.gz";
+  if (done.insert(archive).second) {
+    const ProgramResult result = RunProgram(
+        {"tar", "-xzf", archive, "--no-same-owner", "-C", unpacked.path()});
+    EXPECT_EQ(result.exit_code, 0) << "cannot unpack " << name;
+  }
+  std::filesystem::copy(unpacked / name, target + "/" + name,
+                        std::filesystem::copy_options::recursive);
   return target + "/" + name;
 }
 
