@@ -351,6 +351,37 @@ TEST(DiskFullTest, NothingIsLostWhereOnlyASyncFindsTheDiskFull) {
   Sweep({.is_late = true}, 64 * kKiB, 4096 * kKiB, 32 * kKiB);
 }
 
+// The change that makes room is recorded in space that the MANIFEST has set
+// aside.
+TEST(DiskFullTest, AFamilyCanBeDroppedWhenNothingElseFits) {
+  SimFileSystem files;
+  Options options;
+  options.create_if_missing = true;
+  options.file_system = &files;
+  options.info_log = std::make_shared<NoLogger>();
+  options.write_buffer_size = 1024 * kKiB;
+  TestDatabase database;
+  ASSERT_THAT(database.Open(options, kDirectory), IsOk());
+  ASSERT_THAT(database.CreateFamily(kOther), IsOk());
+  const std::string value = TestRandom(TestSeed()).Bytes(800 * kKiB);
+  ASSERT_THAT(database->Put({}, database.Family(kOther), "key", value), IsOk());
+  ASSERT_THAT(database->Flush({}, database.Family(kOther)), IsOk());
+  ASSERT_THAT(database->Put({}, "key", value), IsOk());
+  files.SetBudget(files.used_bytes());
+  ASSERT_TRUE(database->Flush({}).IsNoSpace());
+  EXPECT_TRUE(database.CreateFamily("third").ok()) << "a change alone fits";
+  ASSERT_THAT(database.DropFamily(kOther), IsOk());
+  // The flush is tried again by itself.
+  while (database->Flush({}).IsNoSpace()) std::this_thread::yield();
+  ASSERT_THAT(database.Close(), IsOk());
+  ASSERT_THAT(database.Open(options, kDirectory), IsOk());
+  std::string found;
+  ASSERT_THAT(database->Get({}, "key", &found), IsOk());
+  EXPECT_TRUE(found == value);
+  EXPECT_EQ(database.Family(kOther), nullptr);
+  EXPECT_THAT(OrderMonitor(files.History()).violations(), testing::IsEmpty());
+}
+
 // --- A sync that fails -----------------------------------------------------
 
 // Writes until the k-th sync fails, opens the database again, and cuts the

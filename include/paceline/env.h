@@ -71,8 +71,11 @@ class WritableFile {
 
 // How a file for appending is made.
 struct WritableFileOptions {
-  // Space allocated at once and, when it is used up, again. Bytes; 0 lets the
-  // file grow with each Append().
+  // Space set aside for the file at once and, when it is used up, again: so
+  // much can be appended to a file that was just made when the disk is full.
+  // Bytes; 0 lets the file grow with each Append(). With system calls half of
+  // it is kept ahead of the end while the disk has room, it does not count for
+  // the size of the file, and where it cannot be had the file is made without.
   uint64_t preallocate_bytes = 0;
   // Lets Append() copy into a shared mapping of the preallocated space where
   // the file system is known to be sound for it (ext4, xfs, tmpfs). Elsewhere,

@@ -203,7 +203,8 @@ class PosixFileSystem final : public FileSystem {
         return mapped;
       }
     }
-    return std::unique_ptr<WritableFile>(new PosixWritableFile(path, fd));
+    return std::unique_ptr<WritableFile>(
+        new PosixWritableFile(path, fd, options.preallocate_bytes));
   }
 
   Status SyncDirectory(const std::string& directory) override {

@@ -330,7 +330,7 @@ TEST_F(PosixEnvTest, AFileWhoseSpaceCannotBeAllocatedIsNotLeftBehind) {
 TEST_F(PosixEnvTest, AFullDiskIsNoSpace) {
   const int fd = open("/dev/full", O_RDWR);
   if (fd < 0) GTEST_SKIP() << "there is no /dev/full";
-  PosixWritableFile file("/dev/full", fd);
+  PosixWritableFile file("/dev/full", fd, /*ahead_bytes=*/0);
   const Status status = file.Append("byte");
   EXPECT_TRUE(status.IsNoSpace()) << status.ToString();
   EXPECT_THAT(status.ToString(), HasSubstr("/dev/full"));

@@ -80,8 +80,11 @@ bool IsMappingSound(int fd) {
          magic == TMPFS_MAGIC;
 }
 
-PosixWritableFile::PosixWritableFile(std::string path, int fd)
-    : path_(std::move(path)), fd_(fd) {}
+PosixWritableFile::PosixWritableFile(std::string path, int fd,
+                                     uint64_t ahead_bytes)
+    : path_(std::move(path)), fd_(fd), ahead_bytes_(ahead_bytes) {
+  SetAside();
+}
 
 PosixWritableFile::~PosixWritableFile() {
   if (fd_ >= 0) close(fd_);
@@ -110,16 +113,32 @@ Status PosixWritableFile::Append(std::span<const Slice> pieces) {
       vector = Advance(vector, end, static_cast<size_t>(written));
     }
   }
+  SetAside();
   return Status::OK();
+}
+
+// A failure is met again, and reported, by an Append() that finds no space.
+void PosixWritableFile::SetAside() {
+  if (allocated_to_ >= size_ + ahead_bytes_ / 2) return;
+  if (fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(size_),
+                static_cast<off_t>(ahead_bytes_)) == 0) {
+    allocated_to_ = size_ + ahead_bytes_;
+  } else if (errno == EOPNOTSUPP) {
+    ahead_bytes_ = 0;
+  }
 }
 
 Status PosixWritableFile::Sync() { return SyncFd(fd_, path_); }
 
 Status PosixWritableFile::Close() {
-  if (close(std::exchange(fd_, -1)) != 0) {
-    return PosixError("close", path_, errno);
+  Status result;
+  if (allocated_to_ > size_ && ftruncate(fd_, static_cast<off_t>(size_)) != 0) {
+    result = PosixError("truncate", path_, errno);
   }
-  return Status::OK();
+  if (close(std::exchange(fd_, -1)) != 0 && result.ok()) {
+    result = PosixError("close", path_, errno);
+  }
+  return result;
 }
 
 StatusOr<std::unique_ptr<WritableFile>> MappedWritableFile::Create(

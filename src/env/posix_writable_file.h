@@ -21,12 +21,13 @@ namespace paceline {
 // fdatasync, and a full disk shows when space is allocated, not as a signal.
 bool IsMappingSound(int fd);
 
-// Appends with pwritev(). Thread-compatible, except that Sync() may run beside
-// Append().
+// Appends with pwritev(), into space that is set aside beyond the end of the
+// file where that can be had. Thread-compatible, except that Sync() may run
+// beside Append().
 class PosixWritableFile final : public WritableFile {
  public:
-  // Takes over `fd`.
-  PosixWritableFile(std::string path, int fd);
+  // Takes over `fd`. Sets `ahead_bytes` aside; half of it at least is kept.
+  PosixWritableFile(std::string path, int fd, uint64_t ahead_bytes);
   ~PosixWritableFile() override;
 
   using WritableFile::Append;
@@ -35,9 +36,13 @@ class PosixWritableFile final : public WritableFile {
   Status Close() override;
 
  private:
+  void SetAside();
+
   const std::string path_;
   int fd_;
+  uint64_t ahead_bytes_;
   uint64_t size_ = 0;
+  uint64_t allocated_to_ = 0;  // As far as it was set aside.
 };
 
 // Appends by copying into windows: mappings of `window_bytes` each, over blocks

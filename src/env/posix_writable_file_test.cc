@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -24,6 +25,34 @@ std::string ReadAll(const std::string& path, size_t bytes) {
   Slice read;
   EXPECT_TRUE((*file)->Read(bytes, &read, contents.data()).ok());
   return read.ToString();
+}
+
+// What a file takes of the disk.
+uint64_t SpaceOf(const std::string& path) {
+  struct stat info {};
+  EXPECT_EQ(stat(path.c_str(), &info), 0);
+  return static_cast<uint64_t>(info.st_blocks) * 512;
+}
+
+TEST(PosixWritableFileTest, SpaceIsSetAsideBeyondTheEnd) {
+  constexpr uint64_t kAhead = uint64_t{64} << 10;
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kAhead});
+  ASSERT_TRUE(file.ok());
+  if (SpaceOf(path) == 0) GTEST_SKIP() << "no fallocate() in " << path;
+  const std::string bytes(1000, 'x');
+  for (uint64_t size = 0; size < 4 * kAhead; size += bytes.size()) {
+    EXPECT_EQ(std::filesystem::file_size(path), size);
+    EXPECT_GE(SpaceOf(path), size + kAhead / 2);
+    EXPECT_LE(SpaceOf(path), size + 2 * kAhead);
+    ASSERT_TRUE((*file)->Append(bytes).ok());
+  }
+  const uint64_t size = std::filesystem::file_size(path);
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(std::filesystem::file_size(path), size);
+  EXPECT_LE(SpaceOf(path), size + kAhead / 4) << "the rest is given back";
 }
 
 // A piece that ends in one window while the first one, which is stored last,

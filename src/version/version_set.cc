@@ -7,6 +7,14 @@
 
 namespace paceline {
 
+namespace {
+
+// Space of its own for a MANIFEST: some hundreds of changes can be recorded on
+// a disk that is full, among them those that make room.
+constexpr uint64_t kManifestAheadBytes = uint64_t{64} << 10;
+
+}  // namespace
+
 VersionSet::VersionSet(FileSystem* file_system, std::string directory,
                        uint64_t manifest_bytes_max)
     : file_system_(file_system),
@@ -34,10 +42,10 @@ Status VersionSet::BeginManifest() {
 }
 
 Status VersionSet::BeginManifestLocked() {
-  manifest_.reset();
   uint64_t number = NewFileNumber();
   std::string path = ManifestFileName(directory_, number);
-  auto file = file_system_->NewWritableFile(path, {});
+  auto file = file_system_->NewWritableFile(
+      path, {.preallocate_bytes = kManifestAheadBytes});
   if (!file.ok()) return file.status();
   auto manifest = std::make_unique<LogWriter>(*std::move(file));
   ManifestState snapshot = state_;
@@ -53,6 +61,7 @@ Status VersionSet::BeginManifestLocked() {
     return s;
   }
   // From here on CURRENT may name it, whatever the answer is.
+  manifest_.reset();
   s = SetCurrent(file_system_, directory_, number);
   if (!s.ok()) return s;
   manifest_ = std::move(manifest);
@@ -99,7 +108,8 @@ Status VersionSet::LogAndApply(Change change) {
                       manifest_->size() >= 2 * manifest_first_bytes_;
   if (manifest_ == nullptr || is_too_large) {
     Status s = BeginManifestLocked();
-    if (!s.ok()) return s;
+    // One that is too large serves until there can be another one.
+    if (manifest_ == nullptr) return s;
   }
   CompleteEdits(&change.edits);
   ManifestState changed = state_;

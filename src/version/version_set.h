@@ -66,6 +66,8 @@ class VersionSet {
   [[nodiscard]] uint64_t manifest_number() const EXCLUDES(mutex_);
 
  private:
+  // On an error the old one is still in use, unless CURRENT may name the new
+  // one: then there is none.
   Status BeginManifestLocked() REQUIRES(mutex_);
   Status AppendEdits(LogWriter* manifest,
                      const std::vector<VersionEdit>& edits) const;

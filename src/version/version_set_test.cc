@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "test/support/fault_file_system.h"
+#include "test/support/sim_file_system.h"
 #include "test/support/test_directory.h"
 
 namespace paceline {
@@ -268,6 +269,50 @@ TEST_F(VersionSetTest, WhateverFailsAcknowledgedChangesAreFoundAgain) {
       EXPECT_TRUE(files_.uses_after_failure().empty());
     }
   }
+}
+
+TEST_F(VersionSetTest, ChangesAreRecordedOnADiskThatIsFull) {
+  SimFileSystem files;
+  ASSERT_TRUE(files.CreateDirectory("/db").ok());
+  VersionSet versions(&files, "/db");
+  versions.Adopt(ManifestState::Empty());
+  ASSERT_TRUE(versions.BeginManifest().ok());
+  files.SetBudget(files.used_bytes());
+  ASSERT_TRUE(files.NewWritableFile("/db/other", {}).status().IsNoSpace());
+  uint32_t id = 0;
+  Status status;
+  while (status.ok()) {
+    ++id;
+    status = versions.LogAndApply({AddFamily(id, std::to_string(id))});
+  }
+  EXPECT_GT(id, 300u);
+  EXPECT_TRUE(status.IsNoSpace()) << status.ToString();
+  files.SetBudget(SimFileSystem::kNoBudget);
+  ASSERT_TRUE(versions.LogAndApply({AddFamily(id, "last")}).ok());
+  auto read = ReadManifest(&files, "/db");
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->state.families.size(), 1 + id);
+}
+
+TEST_F(VersionSetTest, AManifestThatIsTooLargeServesUntilThereIsRoom) {
+  SimFileSystem files;
+  ASSERT_TRUE(files.CreateDirectory("/db").ok());
+  VersionSet versions(&files, "/db", /*manifest_bytes_max=*/1);
+  versions.Adopt(ManifestState::Empty());
+  ASSERT_TRUE(versions.BeginManifest().ok());
+  const uint64_t number = versions.manifest_number();
+  files.SetBudget(files.used_bytes());
+  for (uint32_t id = 1; id <= 50; ++id) {
+    ASSERT_TRUE(versions.LogAndApply({AddFamily(id, std::to_string(id))}).ok());
+  }
+  EXPECT_EQ(versions.manifest_number(), number);
+  files.SetBudget(SimFileSystem::kNoBudget);
+  ASSERT_TRUE(versions.LogAndApply({AddFamily(51, "last")}).ok());
+  EXPECT_GT(versions.manifest_number(), number);
+  auto read = ReadManifest(&files, "/db");
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->manifest_number, versions.manifest_number());
+  EXPECT_EQ(read->state.families.size(), 52u);
 }
 
 TEST_F(VersionSetTest, TheManifestNumberIsNeverAboveTheOneInForce) {

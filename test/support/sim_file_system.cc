@@ -342,7 +342,8 @@ StatusOr<std::unique_ptr<WritableFile>> SimFileSystem::NewWritableFile(
   Handle handle;
   handle.inode = disk_.Find(path);
   handle.path = path;
-  if (options.allow_mmap) handle.window_bytes = options.preallocate_bytes;
+  (options.allow_mmap ? handle.window_bytes : handle.ahead_bytes) =
+      options.preallocate_bytes;
   if (handle.window_bytes > 0) s = Allocate(&handle);
   if (!s.ok()) {
     Log({.kind = SimEvent::Kind::kRemove, .inode = handle.inode, .path = path});
@@ -351,6 +352,7 @@ StatusOr<std::unique_ptr<WritableFile>> SimFileSystem::NewWritableFile(
     return s;
   }
   if (!outcome.status.ok()) return outcome.status;
+  SetAside(&handle);
   ++open_[handle.inode];
   return std::unique_ptr<WritableFile>(
       new SimWritableFile(this, std::move(handle)));
@@ -369,6 +371,19 @@ Status SimFileSystem::Allocate(Handle* handle) {
        .offset = size,
        .path = handle->path});
   return outcome.status;
+}
+
+// As far as the disk has room for all of it.
+void SimFileSystem::SetAside(Handle* handle) {
+  if (handle->allocated_to >= handle->end + handle->ahead_bytes / 2) return;
+  const uint64_t ahead = RoundUp(handle->end + handle->ahead_bytes);
+  if (ahead > charged_[handle->inode] + FreeBytes()) return;
+  handle->allocated_to = handle->end + handle->ahead_bytes;
+  Charge(handle->inode, ahead);
+}
+
+uint64_t SimFileSystem::SpaceOf(const Handle& handle, uint64_t end) {
+  return std::max(kPage, RoundUp(std::max(end, handle.allocated_to)));
 }
 
 Status SimFileSystem::Append(Handle* handle, std::span<const Slice> pieces) {
@@ -401,13 +416,12 @@ Status SimFileSystem::AppendSome(Handle* handle, std::string bytes,
     // The windows that there are have been filled.
     if (!s.ok()) bytes.resize(disk_.Size(handle->inode) - handle->end);
   } else if (!allocates_late_) {
-    uint64_t needed = std::max(kPage, RoundUp(handle->end + bytes.size()));
+    uint64_t needed = SpaceOf(*handle, handle->end + bytes.size());
     if (!Charge(handle->inode, needed)) {
       uint64_t room = (charged_[handle->inode] + FreeBytes()) / kPage * kPage;
       uint64_t fits = room > handle->end ? room - handle->end : 0;
       bytes.resize(std::min<uint64_t>(bytes.size(), fits));
-      Charge(handle->inode,
-             std::max(kPage, RoundUp(handle->end + bytes.size())));
+      Charge(handle->inode, SpaceOf(*handle, handle->end + bytes.size()));
       s = PosixError("append to", handle->path, ENOSPC);
     }
   }
@@ -421,6 +435,7 @@ Status SimFileSystem::AppendSome(Handle* handle, std::string bytes,
        .is_mapped = is_mapped,
        .path = handle->path,
        .bytes = std::move(bytes)});
+  if (s.ok()) SetAside(handle);
   return s;
 }
 
@@ -444,7 +459,8 @@ Status SimFileSystem::EndSync(Handle* handle, uint64_t begin) {
   Outcome outcome = Begin("Sync", "sync", handle->path);
   bool is_full = false;
   if (allocates_late_ && outcome.proceeds()) {
-    uint64_t needed = std::max(kPage, disk_.AllocatedBytes(handle->inode));
+    uint64_t needed = std::max(disk_.AllocatedBytes(handle->inode),
+                               SpaceOf(*handle, handle->end));
     is_full = !Charge(handle->inode, needed);
     if (is_full) outcome.status = PosixError("sync", handle->path, ENOSPC);
   }
@@ -473,6 +489,8 @@ Status SimFileSystem::Close(Handle* handle) {
            .inode = handle->inode,
            .offset = handle->end,
            .path = handle->path});
+    }
+    if (handle->window_bytes + handle->ahead_bytes > 0) {
       Charge(handle->inode, std::max(kPage, RoundUp(handle->end)));
     }
     Log({.kind = SimEvent::Kind::kClose,

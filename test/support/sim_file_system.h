@@ -147,6 +147,9 @@ class SimFileSystem final : public FileSystem {
     std::string path;
     uint64_t end = 0;           // Of what was appended.
     uint64_t window_bytes = 0;  // 0: not mapped.
+    // Not mapped: what is set aside at one go, and as far as it was.
+    uint64_t ahead_bytes = 0;
+    uint64_t allocated_to = 0;
     bool has_failed = false;
     bool is_closed = false;
   };
@@ -175,6 +178,9 @@ class SimFileSystem final : public FileSystem {
   Status Create(const std::string& path);
   Status AppendSome(Handle* handle, std::string bytes, uint64_t first_piece);
   Status Allocate(Handle* handle);
+  void SetAside(Handle* handle);
+  // What the file takes of the disk if its end is at `end`.
+  static uint64_t SpaceOf(const Handle& handle, uint64_t end);
   Status EndSync(Handle* handle, uint64_t begin);
   void NoteMisuse(const Handle& handle, const char* operation);
 

@@ -410,6 +410,40 @@ TEST_F(SimFileSystemTest, AllocatedSpaceCountsAndIsCutOff) {
   EXPECT_EQ(Read("/log"), "x");
 }
 
+TEST_F(SimFileSystemTest, AFullDiskHasWhatWasSetAside) {
+  const WritableFileOptions options = {.preallocate_bytes = 4 * kPage};
+  for (const bool is_late : {false, true}) {
+    files_.SetLateAllocation(is_late);
+    files_.SetBudget(SimFileSystem::kNoBudget);
+    const std::string path = is_late ? "/late" : "/log";
+    auto log = Create(path, options);
+    const uint64_t used = files_.used_bytes();
+    files_.SetBudget(used);
+    ASSERT_THAT(log->Append(std::string(4 * kPage, 'x')), IsOk());
+    ASSERT_THAT(log->Sync(), IsOk());
+    EXPECT_EQ(files_.used_bytes(), used);
+    Status status = log->Append("y");
+    if (status.ok()) status = log->Sync();
+    EXPECT_TRUE(status.IsNoSpace());
+    EXPECT_EQ(Read(path).substr(0, 4 * kPage), std::string(4 * kPage, 'x'));
+  }
+}
+
+TEST_F(SimFileSystemTest, WhatWasSetAsideIsGivenBackAndTakenAgain) {
+  const WritableFileOptions options = {.preallocate_bytes = 4 * kPage};
+  auto log = Create("/log", options);
+  EXPECT_EQ(files_.used_bytes(), 4 * kPage);
+  ASSERT_THAT(log->Append(std::string(2 * kPage + 1, 'x')), IsOk());
+  EXPECT_EQ(files_.used_bytes(), 7 * kPage) << "more than half was used";
+  files_.SetBudget(8 * kPage);
+  auto other = Create("/other", options);
+  EXPECT_EQ(files_.used_bytes(), 8 * kPage) << "made without";
+  ASSERT_THAT(log->Close(), IsOk());
+  EXPECT_EQ(files_.used_bytes(), 4 * kPage);
+  ASSERT_THAT(other->Append("x"), IsOk());
+  EXPECT_EQ(files_.used_bytes(), 8 * kPage) << "as soon as there is room";
+}
+
 TEST_F(SimFileSystemTest, ADiskMayBeFoundFullByASync) {
   files_.SetLateAllocation(true);
   files_.SetBudget(kPage);
