@@ -28,8 +28,8 @@ void MakeFilter(const Slice& bytes) {
     }
   };
   for_each_key([&](const Slice& key) { builder.AddKey(key); });
-  const std::string contents = builder.Finish();
-  const BloomFilterReader filter(contents);
+  const BlockBuffer contents = builder.Finish();
+  const BloomFilterReader filter(contents.slice());
   for_each_key([&](const Slice& key) { PL_CHECK(filter.MayContain(key)); });
 }
 

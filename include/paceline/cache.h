@@ -1,4 +1,4 @@
-// Cache: memory for the blocks of tables, shared by all that are given it.
+// Cache: memory for tables, shared by all that are given it.
 
 #pragma once
 
@@ -7,8 +7,10 @@
 
 namespace paceline {
 
-// Holds what was used lately, up to a capacity in bytes. What is read once, as
-// by a scan, does not push out what is used again and again. Thread-safe.
+// Holds the blocks that were used lately, up to a capacity in bytes. What is
+// read once, as by a scan, does not push out what is used again and again. The
+// indexes and filters of open tables count too: for them blocks give way, up to
+// half of the capacity. Thread-safe.
 class Cache {
  public:
   virtual ~Cache() = default;
@@ -17,7 +19,8 @@ class Cache {
   [[nodiscard]] virtual size_t GetCapacity() const = 0;
   // Takes effect at once: a smaller capacity pushes blocks out.
   virtual void SetCapacity(size_t capacity) = 0;
-  // Bytes held: the blocks and what it takes to find them.
+  // Bytes held: the blocks, what it takes to find them, and what they gave way
+  // to. At most the capacity.
   [[nodiscard]] virtual size_t GetUsage() const = 0;
   // Of them, bytes of blocks that somebody is reading now.
   [[nodiscard]] virtual size_t GetPinnedUsage() const = 0;

@@ -21,6 +21,9 @@ class BlockBuilder {
   // Starts an empty block; the memory stays.
   void Reset();
 
+  // Takes memory for a block of so many bytes at once.
+  void Reserve(size_t bytes) { buffer_.reserve(bytes); }
+
   void Add(const Slice& key, const Slice& value);
 
   // The contents of the block, without the trailer. Nothing may be added

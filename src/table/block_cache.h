@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "paceline/cache.h"
 
@@ -28,8 +30,32 @@ class BlockCache : public Cache {
   // Drops the blocks of a file that is gone. Those in use live on.
   virtual void EraseFile(uint64_t file_id) = 0;
 
+  // Makes room for, and takes back the room of, so many bytes that are held
+  // elsewhere. See CacheReservation.
+  virtual void Reserve(size_t bytes) = 0;
+  virtual void Release(size_t bytes) = 0;
+
   [[nodiscard]] virtual uint64_t hits() const = 0;
   [[nodiscard]] virtual uint64_t misses() const = 0;
+};
+
+// Room in a cache for memory that is not in it, as long as this lives.
+class CacheReservation {
+ public:
+  // `cache` may be null.
+  CacheReservation(std::shared_ptr<BlockCache> cache, size_t bytes)
+      : cache_(std::move(cache)), bytes_(bytes) {
+    if (cache_ != nullptr) cache_->Reserve(bytes_);
+  }
+  ~CacheReservation() {
+    if (cache_ != nullptr) cache_->Release(bytes_);
+  }
+  CacheReservation(const CacheReservation&) = delete;
+  CacheReservation& operator=(const CacheReservation&) = delete;
+
+ private:
+  const std::shared_ptr<BlockCache> cache_;
+  const size_t bytes_;
 };
 
 // The BlockCache that a Cache of NewLRUCache() is; null for another kind of

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
 
 #include "paceline/filter_policy.h"
 
@@ -238,14 +239,18 @@ void BloomFilterBuilder::AddKey(const Slice& user_key) {
   if (hashes_.empty() || hashes_.back() != hash) hashes_.push_back(hash);
 }
 
-std::string BloomFilterBuilder::Finish() const {
+BlockBuffer BloomFilterBuilder::Finish() const {
   const double bits = static_cast<double>(hashes_.size()) * bits_per_key_;
   const double lines = std::clamp(
       std::ceil(bits / static_cast<double>(kLineBits)), 1.0,
       static_cast<double>(std::numeric_limits<uint32_t>::max() / kLineBytes));
   const auto line_count = static_cast<uint32_t>(lines);
   const int probes = BloomProbes(bits_per_key_);
-  std::string filter(line_count * kLineBytes + kTrailerBytes, '\0');
+  BlockBuffer filter;
+  if (!filter.Allocate(line_count * kLineBytes + kTrailerBytes)) {
+    throw std::bad_alloc();
+  }
+  std::memset(filter.data(), 0, filter.size());
   for (const uint64_t hash : hashes_) {
     char* const line = filter.data() + LineOf(hash, line_count) * kLineBytes;
     auto g = static_cast<uint32_t>(hash >> 32);

@@ -13,6 +13,8 @@
 
 #include "paceline/slice.h"
 
+#include "src/table/compression.h"
+
 namespace paceline {
 
 // The hash of a key that its place in the filter is taken from.
@@ -55,8 +57,9 @@ class BloomFilterBuilder {
   void AddKey(const Slice& user_key);
   // Different ones, nearly: those that make the filter larger.
   [[nodiscard]] size_t keys() const { return hashes_.size(); }
-  // The contents of the filter block of the keys added so far.
-  [[nodiscard]] std::string Finish() const;
+  // The contents of the filter block of the keys added so far. Throws
+  // std::bad_alloc if there is no memory.
+  [[nodiscard]] BlockBuffer Finish() const;
 
  private:
   const double bits_per_key_;

@@ -64,7 +64,7 @@ TEST(BloomFilterTest, AFilterIsRocksDBsBitForBit) {
   BloomFilterBuilder builder(10);
   builder.AddKey("foo");
   builder.AddKey("bar");
-  EXPECT_EQ(Slice(builder.Finish()).ToString(/*hex=*/true),
+  EXPECT_EQ(builder.Finish().slice().ToString(/*hex=*/true),
             "0000000000000000000400000000000004000008000000000000002100000000"
             "8008040000800000000000000000000020000000000000000010000000000000"
             "ff00060000");
@@ -77,7 +77,7 @@ TEST(BloomFilterTest, EveryKeyIsFoundAndFewOthers) {
     BloomFilterBuilder builder(bits);
     constexpr int kKeys = 5000;
     for (int i = 0; i < kKeys; ++i) builder.AddKey(random.Bytes(12));
-    const std::string filter = builder.Finish();
+    const std::string filter = builder.Finish().slice().ToString();
     EXPECT_EQ(builder.keys(), static_cast<size_t>(kKeys));
     const BloomFilterReader reader(filter);
     random = TestRandom(seed);
@@ -100,8 +100,8 @@ TEST(BloomFilterTest, AKeyThatFollowsItselfTakesNoBits) {
 }
 
 TEST(BloomFilterTest, WithoutKeysNothingIsFound) {
-  EXPECT_FALSE(
-      BloomFilterReader(BloomFilterBuilder(10).Finish()).MayContain("foo"));
+  EXPECT_FALSE(BloomFilterReader(BloomFilterBuilder(10).Finish().slice())
+                   .MayContain("foo"));
 }
 
 TEST(BloomFilterTest, ProbesAreAsManyAsRocksDBTakes) {

@@ -327,11 +327,12 @@ class LruCache final : public BlockCache {
   void SetCapacity(size_t capacity) override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
     capacity_ = capacity;
-    for (size_t i = 0; i < shard_count_; ++i) {
-      shards_[i].SetCapacity(capacity / shard_count_);
-    }
+    DivideCapacity();
   }
-  size_t GetUsage() const override { return Sum(&Shard::Usage); }
+  size_t GetUsage() const override EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    return Sum(&Shard::Usage) + given_away();
+  }
   size_t GetPinnedUsage() const override { return Sum(&Shard::PinnedUsage); }
 
   uint64_t NewFileId() override {
@@ -360,6 +361,18 @@ class LruCache final : public BlockCache {
     for (size_t i = 0; i < shard_count_; ++i) shards_[i].EraseFile(file_id);
   }
 
+  void Reserve(size_t bytes) override EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    reserved_ += bytes;
+    DivideCapacity();
+  }
+  void Release(size_t bytes) override EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    PL_CHECK(bytes <= reserved_);
+    reserved_ -= bytes;
+    DivideCapacity();
+  }
+
   uint64_t hits() const override { return Sum(&Shard::Hits); }
   uint64_t misses() const override { return Sum(&Shard::Misses); }
 
@@ -367,6 +380,18 @@ class LruCache final : public BlockCache {
   // By other bits than the bucket.
   Shard* ShardOf(uint64_t hash) const {
     return &shards_[(hash >> 32) & (shard_count_ - 1)];
+  }
+
+  // What blocks give way to: they keep half, however much is reserved.
+  [[nodiscard]] size_t given_away() const REQUIRES(capacity_mutex_) {
+    return std::min(reserved_, capacity_ / 2);
+  }
+
+  void DivideCapacity() REQUIRES(capacity_mutex_) {
+    const size_t for_blocks = capacity_ - given_away();
+    for (size_t i = 0; i < shard_count_; ++i) {
+      shards_[i].SetCapacity(for_blocks / shard_count_);
+    }
   }
 
   template <typename Number>
@@ -383,6 +408,7 @@ class LruCache final : public BlockCache {
 
   mutable Mutex capacity_mutex_;
   size_t capacity_ GUARDED_BY(capacity_mutex_) = 0;
+  size_t reserved_ GUARDED_BY(capacity_mutex_) = 0;
 };
 
 int DefaultShardBits(size_t capacity) {

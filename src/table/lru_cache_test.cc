@@ -239,6 +239,38 @@ TEST_F(LruCacheTest, ASmallerCapacityPushesOutAtOnce) {
   EXPECT_EQ(FakeBlock::count.load(), 10);
 }
 
+TEST_F(LruCacheTest, BlocksGiveWayToWhatIsReserved) {
+  MakeCache(10);
+  for (uint64_t offset = 0; offset < 10; ++offset) Insert(offset);
+  {
+    const CacheReservation index(cache_, 2 * kBlockBytes);
+    const CacheReservation filter(cache_, kBlockBytes);
+    EXPECT_EQ(FakeBlock::count.load(), 7);
+    EXPECT_GE(cache_->GetUsage(), 10 * kBlockBytes);
+    EXPECT_LE(cache_->GetUsage(), cache_->GetCapacity());
+    for (uint64_t offset = 10; offset < 20; ++offset) Insert(offset);
+    EXPECT_EQ(FakeBlock::count.load(), 7);
+  }
+  for (uint64_t offset = 20; offset < 30; ++offset) Insert(offset);
+  EXPECT_EQ(FakeBlock::count.load(), 10) << "the room was given back";
+}
+
+TEST_F(LruCacheTest, BlocksKeepHalfHoweverMuchIsReserved) {
+  MakeCache(10);
+  for (uint64_t offset = 0; offset < 10; ++offset) Insert(offset);
+  const CacheReservation large(cache_, 100 * kBlockBytes);
+  EXPECT_EQ(FakeBlock::count.load(), 5);
+  EXPECT_LE(cache_->GetUsage(), cache_->GetCapacity());
+  cache_->SetCapacity(Bytes(20));
+  for (uint64_t offset = 10; offset < 40; ++offset) Insert(offset);
+  EXPECT_EQ(FakeBlock::count.load(), 10) << "half of what there is now";
+  EXPECT_EQ(cache_->GetCapacity(), Bytes(20));
+}
+
+TEST_F(LruCacheTest, WithoutACacheNothingIsReserved) {
+  const CacheReservation nothing(nullptr, 1);
+}
+
 TEST_F(LruCacheTest, ABlockLargerThanAShardIsNotKept) {
   MakeCache(4);
   Insert(0);

@@ -1,10 +1,10 @@
 #include "src/table/table_builder.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "src/base/check.h"
 #include "src/table/block_builder.h"
@@ -18,8 +18,8 @@ namespace paceline {
 namespace {
 
 // Large enough for a write to cost little beside its bytes, and small enough
-// for the rate limiter to let others through in between.
-constexpr size_t kWriteBufferBytes = size_t{1} << 20;
+// for the rate limiter, and the kernel, to let others through in between.
+constexpr size_t kWriteBufferBytes = size_t{64} << 10;
 static_assert(kEntryBytesMax + (uint64_t{255} << 20) <= kMaxBlockBytes);
 // About what properties, metaindex and footer take.
 constexpr uint64_t kTailBytes = 1200;
@@ -41,49 +41,46 @@ class IndexBuilder {
                 const Slice& next) {
     const Slice last_user_key = ExtractUserKey(last);
     uint64_t tag = ExtractTag(last);
-    const size_t begin = separators_.size();
-    separators_ += last_user_key.ToStringView();
+    std::string separator = last_user_key.ToString();
     if (!next.empty()) {
       const Slice next_user_key = ExtractUserKey(next);
       if (comparator_->CompareUserKeys(last_user_key, next_user_key) == 0) {
         has_user_keys_ = false;
       } else if (FindBetween(last_user_key, next_user_key)) {
-        separators_.replace(begin, std::string::npos, between_);
+        separator = between_;
         // In front of every entry of that user key, of which there is none.
         tag = PackTag(kMaxSequenceNumber, ValueType::kValue);
       }
     }
-    blocks_.push_back({handle, separators_.size(), tag});
+    separator_bytes_ += separator.size();
+    blocks_.push_back({handle, std::move(separator), tag});
   }
 
   [[nodiscard]] bool has_user_keys() const { return has_user_keys_; }
   [[nodiscard]] size_t blocks() const { return blocks_.size(); }
   [[nodiscard]] uint64_t EstimatedSize() const {
-    return separators_.size() + blocks_.size() * kIndexEntryBytes;
+    return separator_bytes_ + blocks_.size() * kIndexEntryBytes;
   }
 
-  // The contents of the index block.
-  [[nodiscard]] std::string Finish() const {
-    BlockBuilder index(/*restart_interval=*/1);
+  // Makes `index` the index block.
+  void AddTo(BlockBuilder* index) const {
+    index->Reserve(EstimatedSize());
     std::string key;
     std::string value;
-    size_t begin = 0;
     for (const DataBlock& block : blocks_) {
-      key.assign(separators_, begin, block.separator_end - begin);
-      begin = block.separator_end;
+      key = block.separator;
       if (!has_user_keys_) PutFixed64(&key, block.tag);
       value.clear();
       PutBlockHandle(&value, block.handle);
-      index.Add(key, value);
+      index->Add(key, value);
     }
-    return index.Finish().ToString();
   }
 
  private:
   struct DataBlock {
     BlockHandle handle;
-    size_t separator_end = 0;  // In separators_.
-    uint64_t tag = 0;          // Of the separator, if it is an internal key.
+    std::string separator;  // A user key.
+    uint64_t tag = 0;       // Of the separator, if it is an internal key.
   };
 
   // Puts a user key between the two into between_, shorter than `last` where
@@ -97,9 +94,10 @@ class IndexBuilder {
   }
 
   const InternalKeyComparator* const comparator_;
-  std::string separators_;  // User keys, one behind the other.
   std::string between_;
-  std::vector<DataBlock> blocks_;
+  // In small pieces: the heap keeps large ones when they are freed.
+  std::deque<DataBlock> blocks_;
+  uint64_t separator_bytes_ = 0;
   bool has_user_keys_ = true;
 };
 
@@ -245,12 +243,14 @@ class TableBuilder::Impl {
     std::map<std::string, BlockHandle> meta_blocks;
     uint64_t filter_bytes = 0;
     if (filter_ && filter_->keys() > 0) {
-      const std::string filter = filter_->Finish();
+      const BlockBuffer filter = filter_->Finish();
       filter_bytes = filter.size();
-      Status s = WriteRaw(filter, &meta_blocks[metaindex::kFullFilter]);
+      Status s = WriteRaw(filter.slice(), &meta_blocks[metaindex::kFullFilter]);
       if (!s.ok()) return s;
     }
-    const std::string index = index_.Finish();
+    BlockBuilder index_block(/*restart_interval=*/1);
+    index_.AddTo(&index_block);
+    const Slice index = index_block.Finish();
     Footer footer;
     footer.checksum = options_.table.checksum;
     if (Status s = WriteCompressed(index, &footer.index); !s.ok()) return s;

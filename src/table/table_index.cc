@@ -17,6 +17,11 @@ TableIndex::TableIndex(const InternalKeyComparator* comparator,
       block_bytes_left_(file_size) {}
 
 Status TableIndex::Add(const Block& block, const IndexFormat& format) {
+  // In an index of one block, nearly always, all keys are stored whole.
+  if (entries_.empty()) {
+    entries_.reserve(block.restarts());
+    separators_.reserve(std::min<uint64_t>(block.entries_end(), bytes_max_));
+  }
   IndexIterator entry(&block, format);
   while (entry.Next()) {
     Status s = AddEntry(entry.separator(), entry.handle());

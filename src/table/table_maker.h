@@ -286,7 +286,7 @@ class TableMaker {
       BloomFilterBuilder filter(10);
       for (const std::string& key : keys_) filter.AddKey(key);
       filter_ = {metaindex::kFullFilter,
-                 AddBlock(filter.Finish(), form_.meta_compression)};
+                 AddBlock(filter.Finish().slice(), form_.meta_compression)};
     } else if (form_.filter == TableForm::Filter::kPartitioned) {
       std::vector<Part> parts;
       for (const auto& [begin, end] : Partitions(blocks_.size())) {
@@ -296,9 +296,9 @@ class TableMaker {
         for (size_t i = begin * per_block; i < keys_end; ++i) {
           filter.AddKey(keys_[i]);
         }
-        parts.push_back({blocks_[end - 1].separator,
-                         AddBlock(filter.Finish(), form_.meta_compression),
-                         ""});
+        parts.push_back(
+            {blocks_[end - 1].separator,
+             AddBlock(filter.Finish().slice(), form_.meta_compression), ""});
       }
       filter_ = {
           metaindex::kPartitionedFilter,

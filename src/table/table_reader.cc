@@ -20,7 +20,8 @@ class TableReaderImpl final : public TableReader {
                   const TableReaderOptions& options)
       : table_(std::move(table)),
         metadata_(metadata),
-        blocks_(table_.get(), options.block_cache, options.cache_file_id) {}
+        blocks_(table_.get(), options.block_cache, options.cache_file_id),
+        reservation_(options.block_cache, TableReaderImpl::MemoryUsage()) {}
 
   using TableReader::Get;
   Status Get(const BlockReadOptions& options, HashedKey* key,
@@ -64,6 +65,8 @@ class TableReaderImpl final : public TableReader {
   const std::unique_ptr<const TableContents> table_;
   const FileMetaData metadata_;
   const DataBlocks blocks_;
+  // Of MemoryUsage() bytes: the cache bounds all memory of tables.
+  const CacheReservation reservation_;
 };
 
 Status TableReaderImpl::Get(const BlockReadOptions& options, HashedKey* key,

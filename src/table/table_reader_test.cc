@@ -46,6 +46,8 @@ class MapCache final : public BlockCache {
       usage_ += charge;
     }
   }
+  void Reserve(size_t /*bytes*/) override {}
+  void Release(size_t /*bytes*/) override {}
   void EraseFile(uint64_t file_id) override {
     blocks_.erase(blocks_.lower_bound({file_id, 0}),
                   blocks_.lower_bound({file_id + 1, 0}));

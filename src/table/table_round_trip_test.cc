@@ -284,6 +284,16 @@ TEST_F(TableRoundTripTest, WithoutACache) {
   CheckEverything();
 }
 
+TEST_F(TableRoundTripTest, ATableThatIsOpenCountsInTheCache) {
+  cache_ = AsBlockCache(NewLRUCache(8 << 20, 0));
+  options_.table.filter_policy.reset(NewBloomFilterPolicy(10));
+  ASSERT_NO_FATAL_FAILURE(MakeTable({.entries = 20'000, .keys = 1'000'000}));
+  EXPECT_GT(reader_->MemoryUsage(), 20'000u) << "a filter of ten bits a key";
+  EXPECT_EQ(cache_->GetUsage(), reader_->MemoryUsage());
+  reader_ = nullptr;
+  EXPECT_EQ(cache_->GetUsage(), 0u);
+}
+
 TEST_F(TableRoundTripTest, AScanOfAColdTableLeavesTheHotBlocksOfAnother) {
   cache_ = AsBlockCache(NewLRUCache(1 << 20, 0));
   ASSERT_NO_FATAL_FAILURE(MakeTable({.entries = 3000}));
