@@ -670,11 +670,13 @@ bool Cell::BeforeLoad(std::memory_order order, uint64_t* bits) const {
 }
 
 void Cell::BeforeStore(std::memory_order order, uint64_t bits) {
-  if (!simulator.takes_steps()) return;
+  if (!simulator.is_running()) return;
   Unseen unseen;
-  simulator.me().is_pausing_in_vain = false;
-  simulator.Step(Kind::kStore, this);
-  MustReset();
+  if (simulator.takes_steps()) {
+    simulator.me().is_pausing_in_vain = false;
+    simulator.Step(Kind::kStore, this);
+    MustReset();
+  }
   simulator.Store(index_, order, bits);
 }
 
@@ -687,7 +689,7 @@ void Cell::BeforeUpdate() {
 }
 
 void Cell::AfterUpdate(std::memory_order order, uint64_t bits) {
-  if (!simulator.takes_steps()) return;
+  if (!simulator.is_running()) return;
   Unseen unseen;
   simulator.Update(index_, order, bits);
 }
