@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
+#include "test/support/id_handle.h"
 #include "test/support/test_database.h"
 #include "test/support/test_directory.h"
 
@@ -40,21 +41,6 @@ struct Update {
                << Slice(update.key).ToString(/*hex=*/true) << " "
                << Slice(update.value).ToString(/*hex=*/true);
   }
-};
-
-// A handle that only has an id.
-class IdHandle : public ColumnFamilyHandle {
- public:
-  explicit IdHandle(uint32_t id) : id_(id) {}
-  [[nodiscard]] const std::string& GetName() const override { return name_; }
-  [[nodiscard]] uint32_t GetID() const override { return id_; }
-  [[nodiscard]] const Comparator* GetComparator() const override {
-    return BytewiseComparator();
-  }
-
- private:
-  const uint32_t id_;
-  const std::string name_ = "family";
 };
 
 Status Add(const Update& update, WriteBatch* batch) {

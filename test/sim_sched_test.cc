@@ -1,26 +1,15 @@
 // The commit protocol under the simulator of threads: WriteThread,
 // CommitPipeline and Committer over a target that checks every step. Every run
-// is decided by its seed; one that fails prints how to have it again, in the
-// variables of the environment
-//
-//   PACELINE_SEED=<n>              the first run has this seed
-//   PACELINE_SCHEDULE=<choices>    only one run, along these choices
-//   PACELINE_SIM_TRACE=1           prints every step
-//
-// How many random runs there are is set as in test/support/effort.h.
+// is decided by its seed; one that fails prints how to have it again (see
+// test/support/sim/explore.h).
 
-#include <cinttypes>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "test/support/effort.h"
-#include "test/support/seed.h"
 #include "test/support/sim/commit_run.h"
+#include "test/support/sim/explore.h"
 
 namespace paceline {
 namespace {
@@ -28,91 +17,35 @@ namespace {
 using sim::BoundedStrategy;
 using sim::Config;
 using sim::FullStrategy;
-using sim::Outcome;
-using sim::PctStrategy;
-using sim::RandomStrategy;
-using sim::ReplayStrategy;
 using sim::RunCommits;
 using sim::Scenario;
-using sim::Schedule;
 using sim::Strategy;
+using sim::Subject;
 using Write = sim::Scenario::Write;
 
-const char* GivenSchedule() { return std::getenv("PACELINE_SCHEDULE"); }
-
-// The command that gives the run again, but for the schedule.
-std::string Again(uint64_t seed) {
-  const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-  return "PACELINE_SEED=" + std::to_string(seed) +
-         " sim_sched_test --gtest_filter=" + info->test_suite_name() + '.' +
-         info->name();
-}
-
-// Tells what went wrong, how to have it again, and a shorter way to it.
-std::string Report(const Outcome& outcome, const Scenario& scenario,
-                   const Config& config) {
-  std::string text = outcome.failure + '\n' + scenario.Text() +
-                     "\nPACELINE_SCHEDULE='" + outcome.schedule.Text() + "' " +
-                     config.again + '\n';
-  // At once: a run of the search below may end in a crash.
-  std::printf("%s", text.c_str());
-  std::fflush(stdout);
-  auto run = [&](const Schedule& schedule) {
-    ReplayStrategy replay(schedule);
-    return RunCommits(scenario, config, &replay).failure;
-  };
-  Schedule shorter = sim::Shorten(
-      outcome.schedule, 300,
-      [&run](const Schedule& schedule) { return !run(schedule).empty(); });
-  return text + "shorter:\nPACELINE_SCHEDULE='" + shorter.Text() + "' " +
-         config.again + "\n  which gives: " + run(shorter);
+Subject SubjectOf(const Scenario& scenario) {
+  return {[scenario] { return scenario.Text(); },
+          [scenario](const Config& config, Strategy* strategy) {
+            return RunCommits(scenario, config, strategy);
+          }};
 }
 
 // --- Random runs -------------------------------------------------------------
 
-// Runs random scenarios with seeds from TestSeed() on, each with the strategy
-// that `make_strategy` gives for its seed.
-template <typename MakeStrategy>
-void RunMany(const RunLimit& limit, Config config, MakeStrategy make_strategy) {
-  uint64_t steps = 0;
-  uint64_t runs = 0;
-  do {
-    const uint64_t seed = TestSeed() + runs;
-    Scenario scenario = sim::RandomScenario(seed);
-    config.processors = 1 + static_cast<int>(seed % 3);
-    config.again = Again(seed);
-    std::unique_ptr<Strategy> strategy;
-    if (GivenSchedule() != nullptr) {
-      strategy =
-          std::make_unique<ReplayStrategy>(Schedule::Parse(GivenSchedule()));
-    } else {
-      strategy = make_strategy(seed);
-    }
-    Outcome outcome = RunCommits(scenario, config, strategy.get());
-    ++runs;
-    steps += outcome.steps;
-    if (!outcome.failure.empty()) FAIL() << Report(outcome, scenario, config);
-  } while (GivenSchedule() == nullptr && !limit.IsReached(runs));
-  ReportCoverage(runs, "schedules");
-  ReportCoverage(steps, "steps");
-}
-
-std::unique_ptr<Strategy> AnyOrder(uint64_t seed) {
-  auto stickiness = static_cast<uint32_t>(seed % 4 * (seed % 4));
-  return std::make_unique<RandomStrategy>(seed, stickiness);
-}
-
-std::unique_ptr<Strategy> FewPreemptions(uint64_t seed) {
-  return std::make_unique<PctStrategy>(seed, 2 + static_cast<int>(seed % 3),
-                                       250);
+void RunMany(const RunLimit& limit, const Config& config,
+             const sim::MakeStrategy& make_strategy) {
+  auto make_subject = [](uint64_t seed) {
+    return SubjectOf(sim::RandomScenario(seed));
+  };
+  ExploreRandom(limit, config, make_subject, make_strategy);
 }
 
 TEST(SimSchedTest, NoOrderOfStepsBreaksARule) {
-  RunMany(RunLimit(400'000, 10'000), {}, AnyOrder);
+  RunMany(RunLimit(400'000, 10'000), {}, sim::AnyOrder);
 }
 
 TEST(SimSchedTest, NoFewPreemptionsBreakARule) {
-  RunMany(RunLimit(400'000, 10'000), {}, FewPreemptions);
+  RunMany(RunLimit(400'000, 10'000), {}, sim::FewPreemptions(250));
 }
 
 // Loads return old values wherever the memory orders let them. Not what
@@ -123,7 +56,7 @@ TEST(SimSchedTest, NoOldValueThatMemoryOrdersPermitBreaksARule) {
 #endif
   Config config;
   config.weak_memory = true;
-  RunMany(RunLimit(200'000, 10'000), config, AnyOrder);
+  RunMany(RunLimit(200'000, 10'000), config, sim::AnyOrder);
 }
 
 // --- Every run of small configurations ---------------------------------------
@@ -193,35 +126,11 @@ std::vector<Small> SmallScenarios() {
 
 class SimSchedSmallTest : public ::testing::TestWithParam<Small> {
  protected:
-  SimSchedSmallTest() {
-    config_.processors = 1;
-    config_.again = Again(0);
-  }
+  SimSchedSmallTest() { config_.processors = 1; }
 
-  // Makes runs until the strategy has no more, or `runs_max`. True: that was
-  // all of them.
   bool RunAll(Strategy* strategy, uint64_t runs_max) {
-    const Scenario& scenario = GetParam().scenario;
-    if (GivenSchedule() != nullptr) {
-      ReplayStrategy replay(Schedule::Parse(GivenSchedule()));
-      Outcome outcome = RunCommits(scenario, config_, &replay);
-      EXPECT_EQ(outcome.failure, "");
-      return true;
-    }
-    uint64_t runs = 0;
-    bool is_all = false;
-    while (runs < runs_max && !is_all) {
-      Outcome outcome = RunCommits(scenario, config_, strategy);
-      ++runs;
-      if (!outcome.failure.empty()) {
-        ADD_FAILURE() << Report(outcome, scenario, config_);
-        return false;
-      }
-      is_all = !strategy->End();
-    }
-    ReportCoverage(runs, "schedules");
-    if (is_all) std::printf("which are all there are\n");
-    return is_all;
+    return ExploreAll(SubjectOf(GetParam().scenario), config_, strategy,
+                      runs_max);
   }
 
   Config config_;

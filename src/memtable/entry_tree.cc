@@ -216,12 +216,12 @@ EntryTree::Found EntryTree::Last() const {
   while (true) {
     while (const Node* next = leaf->next()) leaf = next;
     const size_t count = leaf->count();
-    if (count == 0) return {nullptr, 0, nullptr};
-    const Entry* entry = leaf->entry(count - 1);
-    // It was the last one if neither an insert nor a split came in between.
-    if (leaf->count() == count && leaf->next() == nullptr) {
-      return {leaf, count - 1, entry};
-    }
+    const Entry* entry = count > 0 ? leaf->entry(count - 1) : nullptr;
+    // It was the last one if neither an insert nor a split came in between. A
+    // split can leave a leaf empty.
+    if (leaf->count() != count || leaf->next() != nullptr) continue;
+    if (entry == nullptr) return {nullptr, 0, nullptr};
+    return {leaf, count - 1, entry};
   }
 }
 
@@ -350,8 +350,22 @@ void EntryTree::AddAt(Place place, Target target, void* item, Path* path) {
     target = MakeTarget(right->low->user_key(), right->low->tag());
     item = right;
     Node* parent = (*path)[level + 1];
-    if (parent == nullptr) parent = Descend(target, level + 1, nullptr);
+    if (parent == nullptr) {
+      AwaitRootAbove(level);
+      parent = Descend(target, level + 1, nullptr);
+    }
     place = LockPlace(parent, target);
+  }
+}
+
+// A node right of the root is linked before there is a root above both. Who
+// splits a root holds its lock until then.
+void EntryTree::AwaitRootAbove(size_t level) {
+  while (true) {
+    Node* root = root_.load(std::memory_order_acquire);
+    if (root->level > level) return;
+    root->Lock();
+    root->Unlock();
   }
 }
 

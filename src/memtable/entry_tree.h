@@ -97,8 +97,13 @@ class EntryTree {
 
  private:
   // With the header 16 cache lines. Larger nodes shift more in an insert,
-  // smaller ones make the tree higher.
+  // smaller ones make the tree higher. The simulator tries the orders of their
+  // steps, and meets more splits with few slots.
+#ifdef PACELINE_SIM
+  static constexpr size_t kSlots = 4;
+#else
   static constexpr size_t kSlots = 60;
+#endif
   static constexpr size_t kSharedMax = 32;
   // Entries are fetched so far ahead of a walk, to hide the miss.
   static constexpr size_t kAhead = 8;
@@ -157,6 +162,7 @@ class EntryTree {
   Place LockPlace(Node* node, const Target& target) const;
   // Adds to a locked node, which is unlocked, and to those above as needed.
   void AddAt(Place place, Target target, void* item, Path* path);
+  void AwaitRootAbove(size_t level);
   Node* Split(const Place& place, const Target& target, void* item);
   void Grow(Node* left, Node* right);
 

@@ -1,7 +1,6 @@
 #include "src/memtable/entry_tree.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <map>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "test/support/awkward_keys.h"
 #include "test/support/effort.h"
 #include "test/support/seed.h"
 
@@ -26,81 +26,8 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// Keys that share their first eight bytes, are shorter than eight, hold NULs,
-// and differ in a byte with the highest bit only.
-const std::vector<std::string> kAwkwardKeys = {
-    ""s,
-    "\0"s,
-    "\0\0"s,
-    "\0\0\0\0\0\0\0\0"s,
-    "\0\1"s,
-    "a"s,
-    "a\0"s,
-    "a\0\0"s,
-    "a\0b"s,
-    "ab"s,
-    "abcdefg"s,
-    "abcdefg\0"s,
-    "abcdefgh"s,
-    "abcdefgh\0"s,
-    "abcdefgha"s,
-    "abcdefghb"s,
-    "abcdefgi"s,
-    "b"s,
-    "\x7f"s,
-    "\x80"s,
-    "\xff"s,
-    "\xff\xff\xff\xff\xff\xff\xff\xff"s,
-    "\xff\xff\xff\xff\xff\xff\xff\xff\xff"s};
-
 uint64_t ValueTag(SequenceNumber sequence) {
   return PackTag(sequence, ValueType::kValue);
-}
-
-// Lexicographic, with the values of bytes in a random order.
-class ShuffledComparator final : public Comparator {
- public:
-  explicit ShuffledComparator(uint64_t seed) {
-    TestRandom random(seed);
-    std::iota(ranks_.begin(), ranks_.end(), uint8_t{0});
-    for (size_t i = ranks_.size(); i > 1; --i) {
-      std::swap(ranks_[i - 1], ranks_[random.Below(i)]);
-    }
-  }
-  int Compare(const Slice& a, const Slice& b) const override {
-    const size_t end = std::min(a.size(), b.size());
-    for (size_t i = 0; i < end; ++i) {
-      const int order = Rank(a[i]) - Rank(b[i]);
-      if (order != 0) return order;
-    }
-    return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
-  }
-  const char* Name() const override { return "test.Shuffled"; }
-
- private:
-  int Rank(char byte) const { return ranks_[static_cast<uint8_t>(byte)]; }
-
-  std::array<uint8_t, 256> ranks_{};
-};
-
-// Longer keys behind all shorter ones.
-class LengthComparator final : public Comparator {
- public:
-  int Compare(const Slice& a, const Slice& b) const override {
-    if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
-    return b.compare(a);
-  }
-  const char* Name() const override { return "test.Length"; }
-};
-
-const Comparator* TheShuffledComparator() {
-  static const ShuffledComparator comparator(TestSeed());
-  return &comparator;
-}
-
-const Comparator* TheLengthComparator() {
-  static const LengthComparator comparator;
-  return &comparator;
 }
 
 // An EntryTree with what it needs.
@@ -149,25 +76,6 @@ struct IsBefore {
   const Comparator* comparator = BytewiseComparator();
 };
 
-// Keys of many kinds: short ones, random ones, and such that share more or
-// less of a long beginning.
-std::string RandomKey(TestRandom* random) {
-  static const std::string kBeginning =
-      "a beginning that is shared by very many of the keys of this test";
-  switch (random->Below(4)) {
-    case 0:
-      return kAwkwardKeys[random->Below(kAwkwardKeys.size())];
-    case 1:
-      return random->Letters(random->Below(4)) +
-             random->Bytes(random->Below(8));
-    case 2:
-      return kBeginning.substr(0, random->Below(kBeginning.size())) +
-             random->Bytes(random->Below(3));
-    default:
-      return kBeginning.substr(0, 20) + random->Letters(random->Below(12));
-  }
-}
-
 // Random entries without duplicates, many to a key.
 std::vector<Entry> RandomEntries(TestRandom* random, size_t count) {
   std::map<std::pair<std::string, uint64_t>, bool> seen;
@@ -214,11 +122,11 @@ TEST(EntryTreeTest, AnEmptyTreeHasNoEntries) {
 TEST(EntryTreeTest, KeysAndValuesAreKeptByteByByte) {
   Tree tree;
   const std::string value = "\0\xff value"s;
-  for (const std::string& key : kAwkwardKeys) {
+  for (const std::string& key : AwkwardKeys()) {
     ASSERT_TRUE(tree.Insert(key, 7, value + key));
   }
   EntryTree::Cursor cursor(&tree.tree);
-  for (const std::string& key : kAwkwardKeys) {
+  for (const std::string& key : AwkwardKeys()) {
     cursor.Seek(key, ValueTag(7));
     ASSERT_TRUE(cursor.Valid());
     EXPECT_EQ(Tree::EntryAt(cursor), (Entry{key, ValueTag(7)}));
@@ -281,11 +189,11 @@ TEST(EntryTreeTest, TheExtremeTagsAreOrderedToo) {
 
 TEST(EntryTreeTest, AwkwardKeysAreOrderedAsBytes) {
   Tree tree;
-  std::vector<std::string> shuffled = kAwkwardKeys;
+  std::vector<std::string> shuffled = AwkwardKeys();
   std::reverse(shuffled.begin(), shuffled.end());
   std::rotate(shuffled.begin(), shuffled.begin() + 5, shuffled.end());
   for (const std::string& key : shuffled) ASSERT_TRUE(tree.Insert(key, 1));
-  std::vector<std::string> sorted = kAwkwardKeys;
+  std::vector<std::string> sorted = AwkwardKeys();
   std::sort(sorted.begin(), sorted.end());  // As unsigned bytes.
   std::vector<std::string> found;
   for (const Entry& entry : tree.Entries()) found.push_back(entry.user_key);
@@ -294,12 +202,12 @@ TEST(EntryTreeTest, AwkwardKeysAreOrderedAsBytes) {
 
 TEST(EntryTreeTest, AReverseComparatorReversesUserKeysButNotVersions) {
   Tree tree(ReverseBytewiseComparator());
-  for (const std::string& key : kAwkwardKeys) {
+  for (const std::string& key : AwkwardKeys()) {
     ASSERT_TRUE(tree.Insert(key, 1));
     ASSERT_TRUE(tree.Insert(key, 2));
     EXPECT_FALSE(tree.Insert(key, 2));
   }
-  std::vector<std::string> sorted = kAwkwardKeys;
+  std::vector<std::string> sorted = AwkwardKeys();
   std::sort(sorted.rbegin(), sorted.rend());
   std::vector<Entry> expected;
   for (const std::string& key : sorted) {

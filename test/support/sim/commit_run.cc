@@ -1,120 +1,20 @@
 #include "test/support/sim/commit_run.h"
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <memory>
-#include <new>
+#include <string>
 #include <utility>
-
-#include "paceline/write_batch.h"
+#include <vector>
 
 #include "src/base/error_latch.h"
-#include "src/base/random.h"
 #include "src/commit/commit_target.h"
+#include "src/commit/committer.h"
 #include "src/commit/write_controller.h"
-
-#if PACELINE_SIM_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
+#include "test/support/sim/commit_call.h"
 
 namespace paceline::sim {
 
 namespace {
-
-constexpr unsigned char kPoison = 0xDD;
-
-// Memory for one Writer that is never used for another in the same run, so
-// that whoever touches the Writer after its end touches poison.
-class WriterSlot {
- public:
-  WriterSlot() = default;
-  ~WriterSlot() { Unlock(); }
-  WriterSlot(const WriterSlot&) = delete;
-  WriterSlot& operator=(const WriterSlot&) = delete;
-
-  Writer* Make() { return new (memory_) Writer; }
-  void End() {
-    writer()->~Writer();
-    Unseen unseen;
-    std::memset(memory_, kPoison, sizeof(memory_));
-    has_ended_ = true;
-#if PACELINE_SIM_ASAN
-    __asan_poison_memory_region(memory_, sizeof(memory_));
-#endif
-  }
-  [[nodiscard]] bool IsUntouched() {
-    Unlock();
-    return !has_ended_ ||
-           std::all_of(std::begin(memory_), std::end(memory_),
-                       [](unsigned char byte) { return byte == kPoison; });
-  }
-  Writer* writer() { return std::launder(reinterpret_cast<Writer*>(memory_)); }
-  [[nodiscard]] bool Holds(const void* address) const {
-    return address >= memory_ && address < memory_ + sizeof(memory_);
-  }
-
- private:
-  void Unlock() {
-#if PACELINE_SIM_ASAN
-    __asan_unpoison_memory_region(memory_, sizeof(memory_));
-#endif
-  }
-
-  alignas(Writer) unsigned char memory_[sizeof(Writer)];
-  bool has_ended_ = false;
-};
-
-// The same batch for all runs: making them would take most of the time.
-const WriteBatch* BatchOf(uint32_t entries, uint32_t value_bytes) {
-  Unseen unseen;
-  static std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<WriteBatch>>
-      batches;
-  auto& batch = batches[{entries, value_bytes}];
-  if (batch == nullptr) {
-    batch = std::make_unique<WriteBatch>();
-    std::string value(value_bytes, 'v');
-    for (uint32_t i = 0; i < entries; ++i) {
-      if (!batch->Put("key", value).ok()) std::abort();
-    }
-  }
-  return batch.get();
-}
-
-// One write and what is known of it.
-struct Call {
-  uint32_t number = 0;  // In `family_ids` of its Writer: its name.
-  Scenario::Write write;
-  WriterSlot slot;
-  bool is_begun = false;
-  bool has_returned = false;
-  uint32_t begun_at_step = 0;
-  uint32_t returned_at_step = 0;
-  Moment begun_at;
-  // The newest record that had been acknowledged when it began.
-  size_t acknowledged_before = 0;
-
-  bool is_validated = false;
-  Moment validated_at;
-  size_t record = 0;  // In the log; from 1.
-  Moment append_failed_at;
-  bool is_being_applied = false;
-  Moment applied_at;
-  bool met_failing_room = false;
-  // Its sequence numbers were given up when a failure was mended.
-  bool is_given_up = false;
-
-  SequenceNumber sequence_at_end = 0;
-  Status status;
-
-  [[nodiscard]] SequenceNumber sequence() {
-    if (has_returned) return sequence_at_end;
-    return is_begun ? slot.writer()->sequence : 0;
-  }
-  [[nodiscard]] std::string Name() const {
-    return "write " + std::to_string(number);
-  }
-};
 
 class CommitRun final : public CommitTarget, public Clock {
  public:
@@ -714,87 +614,6 @@ void CommitRun::CheckEnd() {
 }
 
 }  // namespace
-
-std::string Scenario::Text() const {
-  std::string text;
-  for (const auto& writes : writers) {
-    text += "writer:";
-    for (const Write& write : writes) {
-      text += ' ' + std::to_string(write.entries) + 'x' +
-              std::to_string(write.value_bytes);
-      if (write.sync) text += "+sync";
-      if (write.disable_wal) text += "+disable_wal";
-      if (write.no_slowdown) text += "+no_slowdown";
-      if (write.is_refused) text += "+refused";
-    }
-    text += '\n';
-  }
-  auto add = [&text](const char* name, size_t value) {
-    if (value != 0)
-      text += std::string(name) + '=' + std::to_string(value) + ' ';
-  };
-  add("readers", static_cast<size_t>(readers));
-  add("visible_before_durable", visible_before_durable);
-  add("group_bytes_max", group_bytes_max);
-  add("failing_append", static_cast<size_t>(failing_append));
-  add("failing_sync", static_cast<size_t>(failing_sync));
-  add("failing_room", static_cast<size_t>(failing_room));
-  add("needs_room_every", static_cast<size_t>(needs_room_every));
-  add("exclusives", static_cast<size_t>(exclusives));
-  add("resumes", resumes);
-  add("stops", stops);
-  add("delays", delays);
-  add("closes", closes);
-  return text;
-}
-
-Scenario RandomScenario(uint64_t seed) {
-  Random random(seed);
-  auto one_in = [&random](uint64_t n) { return random.Uniform(n) == 0; };
-  Scenario scenario;
-  bool has_syncs = !one_in(4);
-  bool is_large = one_in(6);  // Batches that are handed on early.
-  bool has_many = one_in(6);  // Batches that are inserted together.
-  bool has_refused = one_in(3);
-  bool has_unlogged = one_in(3);
-  uint64_t threads = 2 + random.Uniform(4);
-  for (uint64_t t = 0; t < threads; ++t) {
-    std::vector<Scenario::Write> writes(1 +
-                                        random.Uniform(threads > 3 ? 2 : 3));
-    bool is_impatient = one_in(4);
-    for (auto& write : writes) {
-      write.no_slowdown = is_impatient;
-      write.disable_wal = has_unlogged && one_in(3);
-      write.sync = has_syncs && !write.disable_wal && !one_in(3);
-      write.is_refused = has_refused && one_in(4);
-      write.entries = has_many
-                          ? 60 + static_cast<uint32_t>(random.Uniform(3)) * 50
-                          : 1 + static_cast<uint32_t>(random.Uniform(2));
-      if (is_large && one_in(3)) write.value_bytes = 70 << 10;
-      if (write.sync && one_in(8)) write.entries = 0;
-    }
-    scenario.writers.push_back(std::move(writes));
-  }
-  scenario.readers = one_in(3) ? 1 : 0;
-  scenario.visible_before_durable = one_in(4);
-  if (one_in(4)) scenario.group_bytes_max = 100;
-  if (one_in(4))
-    scenario.failing_append = 1 + static_cast<int>(random.Uniform(4));
-  if (has_syncs && one_in(3)) {
-    scenario.failing_sync = 1 + static_cast<int>(random.Uniform(3));
-  }
-  if (one_in(4))
-    scenario.needs_room_every = 1 + static_cast<int>(random.Uniform(3));
-  if (scenario.needs_room_every > 0 && one_in(2)) {
-    scenario.failing_room = 1 + static_cast<int>(random.Uniform(3));
-  }
-  if (one_in(4)) scenario.exclusives = 1 + static_cast<int>(random.Uniform(2));
-  scenario.resumes = one_in(2);
-  scenario.stops = one_in(4);
-  scenario.delays = one_in(8);
-  scenario.closes = one_in(6);
-  return scenario;
-}
 
 Outcome RunCommits(const Scenario& scenario, Config config,
                    Strategy* strategy) {

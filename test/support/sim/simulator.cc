@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "src/base/check.h"
-#include "src/base/sync.h"
+#include "test/support/sim/simulator_core.h"
 
 namespace paceline::sim {
 
@@ -19,104 +19,11 @@ namespace {
 
 using Kind = Operation::Kind;
 
-// Lives in every Cell until its end.
-constexpr uint32_t kAlive = 0x5EA11FE5;
-constexpr uint32_t kDead = 0xDEADCE11;
-
-// Old stores that a load can still return, at most.
-constexpr size_t kStaleMax = 4;
-
 // How often one that gives up looks before it lets the others go on all the
 // same. More than any loop that spins for a while before it sleeps.
 constexpr int kLooksInVain = 1'000;
 
-constexpr uint64_t kNever = ~uint64_t{0};
 constexpr uint64_t kNanosPerStep = 100;
-
-// What a fiber knows: how far the histories of the others have happened
-// before, and of each cell the oldest store that it may still read.
-struct Knowledge {
-  std::array<uint32_t, kFibersMax> clock = {};
-  std::vector<uint32_t> oldest;
-
-  void Clear() {
-    clock.fill(0);
-    oldest.clear();
-  }
-  void Join(const Knowledge& other) {
-    for (size_t i = 0; i < clock.size(); ++i) {
-      clock[i] = std::max(clock[i], other.clock[i]);
-    }
-    if (oldest.size() < other.oldest.size()) {
-      oldest.resize(other.oldest.size());
-    }
-    for (size_t i = 0; i < other.oldest.size(); ++i) {
-      oldest[i] = std::max(oldest[i], other.oldest[i]);
-    }
-  }
-  [[nodiscard]] uint32_t OldestOf(uint32_t cell) const {
-    return cell < oldest.size() ? oldest[cell] : 0;
-  }
-  void Raise(uint32_t cell, uint32_t store) {
-    if (cell >= oldest.size()) oldest.resize(cell + 1);
-    oldest[cell] = std::max(oldest[cell], store);
-  }
-};
-
-// One store, and what an acquiring load of it learns.
-struct Message {
-  uint64_t bits = 0;
-  Knowledge knowledge;
-};
-
-struct CellState {
-  // The stores, oldest first; only the newest one without weak memory.
-  std::vector<Message> messages;
-  size_t count = 0;
-  int owner = -1;  // Of a mutex.
-
-  Message* Append(uint64_t bits) {
-    if (count == messages.size()) messages.emplace_back();
-    Message* message = &messages[count++];
-    message->bits = bits;
-    message->knowledge.Clear();
-    return message;
-  }
-  Message& newest() { return messages[count - 1]; }
-};
-
-struct FiberState {
-  enum class Status : uint8_t { kReady, kAsleep, kPausing, kDone };
-
-  Status status = Status::kDone;
-  Operation next;
-  // Of one that sleeps: when its time is up, and whether it may wake before,
-  // or without a notification.
-  uint64_t deadline = kNever;
-  bool may_wake_early = false;
-  // Which fiber a kJoin waits for; which cell a kLock wants.
-  int join_target = -1;
-  uint32_t lock_cell = 0;
-  // The variable that was loaded last, for loops that wait for it to change.
-  uint32_t loaded_cell = 0;
-  bool is_pausing_in_vain = false;
-  int looks_in_vain = 0;
-  Knowledge knowledge;
-  std::function<void()> body;
-};
-
-bool Acquires(std::memory_order order) {
-  return order == std::memory_order_acquire ||
-         order == std::memory_order_acq_rel ||
-         order == std::memory_order_consume ||
-         order == std::memory_order_seq_cst;
-}
-
-bool Releases(std::memory_order order) {
-  return order == std::memory_order_release ||
-         order == std::memory_order_acq_rel ||
-         order == std::memory_order_seq_cst;
-}
 
 const char* NameOf(Kind kind) {
   switch (kind) {
@@ -150,85 +57,6 @@ const char* NameOf(Kind kind) {
   return "?";
 }
 
-class Simulator {
- public:
-  Outcome Run(const Config& config, Strategy* strategy,
-              const std::function<void()>& body);
-
-  [[nodiscard]] bool is_running() const { return is_running_; }
-  // False also while a Still lives.
-  [[nodiscard]] bool takes_steps() const { return is_running_ && still_ == 0; }
-  [[nodiscard]] uint32_t run() const { return run_; }
-  void AddStill(int n) { still_ += n; }
-
-  // --- What fibers do ---
-
-  int Start(std::function<void()> body);
-  void Join(int fiber);
-  void Step(Kind kind, const void* address);
-  void Lock(uint32_t cell, const void* address);
-  void Unlock(uint32_t cell, const void* address);
-  void Sleep(Kind kind, const void* address, uint64_t nanos);
-  void Wake(const void* address, bool all);
-  void Pause();
-  [[noreturn]] void Fail(const std::string& failure);
-  uint32_t PickNumber(uint32_t n, uint32_t odds);
-
-  // --- Memory ---
-
-  uint32_t AddCell(uint64_t bits);
-  bool SkipsStep(uint32_t cell) const;
-  bool Load(uint32_t cell, std::memory_order order, uint64_t* bits);
-  void Store(uint32_t cell, std::memory_order order, uint64_t bits);
-  void Update(uint32_t cell, std::memory_order order, uint64_t bits);
-  void ReadNewest(uint32_t cell, std::memory_order order);
-
-  [[nodiscard]] const Config& config() const { return *config_; }
-  FiberState& me() { return fibers_[current_]; }
-  [[nodiscard]] int current() const { return current_; }
-  [[nodiscard]] uint32_t steps() const { return steps_; }
-  [[nodiscard]] uint64_t nanos() const { return nanos_; }
-  const Schedule& schedule() const { return schedule_; }
-
- private:
-  void Body(int number);
-  [[nodiscard]] bool CanRun(const FiberState& fiber) const;
-  void FillCrossroads(Crossroads* at);
-  void CountStep();
-  // Chooses who goes on, and changes to it.
-  void GoOn();
-  void WakeUp(FiberState* fiber);
-  void Changed(uint32_t cell);
-  void Learned(std::memory_order order, const Message& message);
-  [[nodiscard]] std::string Describe(const void* address) const;
-  [[nodiscard]] std::string WhoWaits() const;
-  void Trace() const;
-
-  const Config* config_ = nullptr;
-  Strategy* strategy_ = nullptr;
-  bool is_running_ = false;
-  int still_ = 0;
-  uint32_t run_ = 0;
-  uint32_t steps_ = 0;
-  uint64_t nanos_ = 0;
-  int current_ = 0;
-  int fiber_count_ = 0;
-  int pausing_ = 0;
-  FiberState fibers_[kFibersMax];
-  Operation next_[kFibersMax];
-  std::vector<CellState> cells_;
-  uint32_t cell_count_ = 0;
-  Schedule schedule_;
-  std::string failure_;
-  const bool traces_ = std::getenv("PACELINE_SIM_TRACE") != nullptr;
-
-  // Kept from run to run.
-  std::array<std::unique_ptr<Fiber>, kFibersMax> stacks_;
-  Context* host_ = nullptr;
-};
-
-Simulator simulator;
-
 // A crash ends the process; the choices that led to it are told first.
 void ReportCrash(int signal) {
   if (simulator.is_running()) {
@@ -258,6 +86,10 @@ void CatchCrashes() {
   sigaction(SIGBUS, &action, nullptr);
 #endif
 }
+
+}  // namespace
+
+Simulator simulator;
 
 Outcome Simulator::Run(const Config& config, Strategy* strategy,
                        const std::function<void()>& body) {
@@ -495,22 +327,6 @@ void Simulator::Pause() {
   GoOn();
 }
 
-bool Simulator::SkipsStep(uint32_t cell) const {
-  const FiberState& fiber = fibers_[current_];
-  return fiber.is_pausing_in_vain && fiber.loaded_cell == cell;
-}
-
-void Simulator::Changed(uint32_t cell) {
-  if (pausing_ == 0) return;
-  for (int i = 0; i < fiber_count_; ++i) {
-    FiberState& fiber = fibers_[i];
-    if (fiber.status == FiberState::Status::kPausing &&
-        fiber.loaded_cell == cell) {
-      WakeUp(&fiber);
-    }
-  }
-}
-
 void Simulator::Fail(const std::string& failure) {
   failure_ = "fiber " + std::to_string(current_) + ", step " +
              std::to_string(steps_) + ": " + failure;
@@ -525,80 +341,6 @@ uint32_t Simulator::PickNumber(uint32_t n, uint32_t odds) {
   uint32_t number = strategy_->PickNumber(n, odds);
   schedule_.choices.push_back(static_cast<uint8_t>(number));
   return number;
-}
-
-uint32_t Simulator::AddCell(uint64_t bits) {
-  if (cell_count_ == cells_.size()) cells_.emplace_back();
-  CellState& cell = cells_[cell_count_];
-  cell.count = 0;
-  cell.owner = -1;
-  cell.Append(bits);
-  return cell_count_++;
-}
-
-void Simulator::Learned(std::memory_order order, const Message& message) {
-  if (Acquires(order)) me().knowledge.Join(message.knowledge);
-}
-
-bool Simulator::Load(uint32_t cell, std::memory_order order, uint64_t* bits) {
-  CellState& state = cells_[cell];
-  size_t store = state.count - 1;
-  if (config_->weak_memory && order != std::memory_order_seq_cst &&
-      !SkipsStep(cell)) {
-    size_t oldest = std::max<size_t>(me().knowledge.OldestOf(cell),
-                                     store - std::min(store, kStaleMax - 1));
-    if (oldest < store) {
-      store -= PickNumber(static_cast<uint32_t>(store - oldest + 1), 3);
-    }
-  }
-  if (config_->weak_memory) {
-    me().knowledge.Raise(cell, static_cast<uint32_t>(store));
-  }
-  me().loaded_cell = cell;
-  Learned(order, state.messages[store]);
-  if (store == state.count - 1) return false;
-  *bits = state.messages[store].bits;
-  return true;
-}
-
-void Simulator::ReadNewest(uint32_t cell, std::memory_order order) {
-  CellState& state = cells_[cell];
-  if (config_->weak_memory) {
-    me().knowledge.Raise(cell, static_cast<uint32_t>(state.count - 1));
-  }
-  Learned(order, state.newest());
-}
-
-void Simulator::Store(uint32_t cell, std::memory_order order, uint64_t bits) {
-  CellState& state = cells_[cell];
-  if (!config_->weak_memory) state.count = 0;
-  Message* message = state.Append(bits);
-  if (config_->weak_memory) {
-    me().knowledge.Raise(cell, static_cast<uint32_t>(state.count - 1));
-  }
-  if (Releases(order)) {
-    message->knowledge.Join(me().knowledge);
-    ++me().knowledge.clock[static_cast<size_t>(current_)];
-  }
-  Changed(cell);
-}
-
-// Reads the newest store and continues its release sequence.
-void Simulator::Update(uint32_t cell, std::memory_order order, uint64_t bits) {
-  ReadNewest(cell, order);
-  CellState& state = cells_[cell];
-  if (config_->weak_memory) {
-    Message* message = state.Append(bits);
-    message->knowledge.Join(state.messages[state.count - 2].knowledge);
-    me().knowledge.Raise(cell, static_cast<uint32_t>(state.count - 1));
-  } else {
-    state.newest().bits = bits;
-  }
-  if (Releases(order)) {
-    state.newest().knowledge.Join(me().knowledge);
-    ++me().knowledge.clock[static_cast<size_t>(current_)];
-  }
-  Changed(cell);
 }
 
 std::string Simulator::Describe(const void* address) const {
@@ -628,91 +370,6 @@ std::string Simulator::WhoWaits() const {
     }
   }
   return text;
-}
-
-}  // namespace
-
-// --- sim_sync.h ------------------------------------------------------------
-
-Cell::Cell(uint64_t bits) : mark_(kAlive), first_bits_(bits) {
-  if (!simulator.is_running()) return;
-  Unseen unseen;
-  run_ = simulator.run();
-  index_ = simulator.AddCell(bits);
-}
-
-Cell::~Cell() { mark_ = kDead; }
-
-uint32_t Cell::index() const { return index_; }
-
-bool Cell::MustReset() const {
-  if (!simulator.is_running()) return false;
-  Unseen unseen;
-  if (mark_ != kAlive) {
-    simulator.Fail(mark_ == kDead ? "uses an object after its end"
-                                  : "uses memory that holds no object");
-  }
-  if (run_ == simulator.run()) return false;
-  run_ = simulator.run();
-  index_ = simulator.AddCell(first_bits_);
-  return true;
-}
-
-bool Cell::BeforeLoad(std::memory_order order, uint64_t* bits) const {
-  if (!simulator.takes_steps()) return false;
-  Unseen unseen;
-  if (!simulator.SkipsStep(index_)) {
-    simulator.me().is_pausing_in_vain = false;
-    simulator.Step(Kind::kLoad, this);
-    MustReset();
-  }
-  return simulator.Load(index_, order, bits);
-}
-
-void Cell::BeforeStore(std::memory_order order, uint64_t bits) {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.me().is_pausing_in_vain = false;
-  simulator.Step(Kind::kStore, this);
-  MustReset();
-  simulator.Store(index_, order, bits);
-}
-
-void Cell::BeforeUpdate() {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.me().is_pausing_in_vain = false;
-  simulator.Step(Kind::kUpdate, this);
-  MustReset();
-}
-
-void Cell::AfterUpdate(std::memory_order order, uint64_t bits) {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Update(index_, order, bits);
-}
-
-void Cell::AfterFailedUpdate(std::memory_order order) const {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.ReadNewest(index_, order);
-}
-
-bool Cell::FailsWithoutReason() const {
-  if (!simulator.takes_steps()) return false;
-  Unseen unseen;
-  uint32_t odds = simulator.config().weak_failure_odds;
-  return odds > 0 && simulator.PickNumber(2, odds) != 0;
-}
-
-int StartFiber(std::function<void()> body) {
-  Unseen unseen;
-  return simulator.Start(std::move(body));
-}
-
-void JoinFiber(int fiber) {
-  Unseen unseen;
-  simulator.Join(fiber);
 }
 
 // --- simulator.h -----------------------------------------------------------
@@ -775,91 +432,3 @@ Still::Still() { simulator.AddStill(1); }
 Still::~Still() { simulator.AddStill(-1); }
 
 }  // namespace paceline::sim
-
-// --- sync.h ----------------------------------------------------------------
-
-namespace paceline {
-
-using sim::simulator;
-using sim::Unseen;
-using Kind = sim::Operation::Kind;
-
-void Mutex::Lock() {
-  cell_.MustReset();
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Lock(cell_.index(), this);
-}
-
-void Mutex::Unlock() {
-  cell_.MustReset();
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Unlock(cell_.index(), this);
-}
-
-void CondVar::Wait(Mutex* mutex) { WaitUntil(mutex, sim::kNever); }
-
-void CondVar::WaitFor(Mutex* mutex, uint64_t nanos) { WaitUntil(mutex, nanos); }
-
-void CondVar::WaitUntil(Mutex* mutex, uint64_t nanos) {
-  PL_CHECK(simulator.takes_steps());
-  Unseen unseen;
-  simulator.Step(Kind::kWait, &address_);
-  simulator.Unlock(mutex->cell_.index(), mutex);
-  simulator.Sleep(Kind::kWait, &address_, nanos);
-  simulator.Lock(mutex->cell_.index(), mutex);
-}
-
-void CondVar::NotifyOne() {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Step(Kind::kNotify, &address_);
-  simulator.Wake(&address_, /*all=*/false);
-}
-
-void CondVar::NotifyAll() {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Step(Kind::kNotify, &address_);
-  simulator.Wake(&address_, /*all=*/true);
-}
-
-void FutexWait(const Atomic<uint32_t>* word, uint32_t expected) {
-  FutexWaitFor(word, expected, sim::kNever);
-}
-
-// The system compares with the newest value, whatever this fiber has seen.
-void FutexWaitFor(const Atomic<uint32_t>* word, uint32_t expected,
-                  uint64_t nanos) {
-  PL_CHECK(simulator.takes_steps());
-  Unseen unseen;
-  simulator.Step(Kind::kSleep, word);
-  bool is_expected;
-  {
-    sim::Still still;
-    is_expected = word->load(std::memory_order_relaxed) == expected;
-  }
-  if (is_expected) simulator.Sleep(Kind::kSleep, word, nanos);
-}
-
-void FutexWakeOne(const Atomic<uint32_t>* word) {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Step(Kind::kWake, word);
-  simulator.Wake(word, /*all=*/false);
-}
-
-void SpinPause() {
-  if (!simulator.takes_steps()) return;
-  Unseen unseen;
-  simulator.Pause();
-}
-
-int ProcessorCount() {
-  return simulator.is_running() ? simulator.config().processors : 1;
-}
-
-uint32_t ThreadOrdinal() { return static_cast<uint32_t>(simulator.current()); }
-
-}  // namespace paceline

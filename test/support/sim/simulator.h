@@ -85,7 +85,8 @@ Moment Now();
 bool HappenedBefore(const Moment& moment);
 
 // While one lives, accesses are no steps and nobody else runs. For looking at
-// things between steps. Loads see the newest value.
+// things between steps, and for making what a run begins with. Loads see the
+// newest value.
 class Still {
  public:
   Still();
