@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "test/support/batch_bytes.h"
 #include "test/support/effort.h"
 #include "test/support/rocksdb_peer.h"
 #include "test/support/seed.h"
@@ -297,6 +298,35 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(std::get<0>(parameter.param) ? "mmap" : "pwrite") +
              (std::get<1>(parameter.param) ? "_reverse" : "_bytewise");
     });
+
+// What the database accepts goes into its WAL byte by byte, and RocksDB must be
+// able to read that.
+TEST(RocksDBBatchTest, ABatchThatIsAcceptedIsTheSameToRocksDB) {
+  class Any : public WriteBatch::Handler {
+   public:
+    Status PutCF(uint32_t, const Slice&, const Slice&) override { return {}; }
+    Status DeleteCF(uint32_t, const Slice&) override { return {}; }
+    Status SingleDeleteCF(uint32_t, const Slice&) override { return {}; }
+    Status DeleteRangeCF(uint32_t, const Slice&, const Slice&) override {
+      return {};
+    }
+    Status MergeCF(uint32_t, const Slice&, const Slice&) override { return {}; }
+  };
+  BatchBytesSource source(TestSeed(), /*families=*/200);
+  uint64_t accepted = 0;
+  for (int i = 0; i < 30'000; ++i) {
+    const std::string bytes = i % 8 == 0 ? source.Sound() : source.Malformed();
+    Any any;
+    if (!WriteBatch(bytes).Iterate(&any).ok()) continue;
+    ++accepted;
+    std::vector<ReferenceEntry> entries;
+    ASSERT_THAT(RocksDBIterates(bytes, &entries), IsOk())
+        << Slice(bytes).ToString(/*hex=*/true);
+    ASSERT_TRUE(entries == ReferenceParser::Parse(bytes).entries)
+        << Slice(bytes).ToString(/*hex=*/true);
+  }
+  EXPECT_GT(accepted, 4'000u);
+}
 
 }  // namespace
 }  // namespace paceline

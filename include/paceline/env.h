@@ -108,7 +108,8 @@ class FileSystem {
   // Makes created, renamed and removed names in `directory` survive a power
   // cut.
   virtual Status SyncDirectory(const std::string& directory) = 0;
-  // Succeeds if the directory exists already. Its parent must exist.
+  // Succeeds if the directory exists already, and is not a link to one. Its
+  // parent must exist.
   virtual Status CreateDirectory(const std::string& directory) = 0;
   virtual Status RemoveDirectory(const std::string& directory) = 0;
   // The names in `directory`, in no particular order, without "." and "..".

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 
 #include "src/base/check.h"
 #include "src/base/pages.h"
@@ -88,10 +89,12 @@ char* Arena::AllocateSlow(size_t bytes) {
 
 Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
   size = RoundUp(size, HasHugePages(size) ? kHugePageBytes : kCacheLineBytes);
-  char* memory = AllocateBlock(size);
-  PL_CHECK(memory != nullptr);
-  auto* block = new Block{memory, size, 0, used_before};
-  blocks_.push_back(block);
+  // At every moment it has one owner: each step may find no memory.
+  std::unique_ptr<Block> made(new Block{nullptr, size, 0, used_before});
+  blocks_.push_back(made.get());
+  Block* block = made.release();
+  block->memory = AllocateBlock(size);
+  PL_CHECK(block->memory != nullptr);
   memory_usage_.fetch_add(size, std::memory_order_relaxed);
   return block;
 }

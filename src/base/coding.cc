@@ -47,18 +47,21 @@ bool GetVarint64(Slice* input, uint64_t* value) {
 }
 
 bool GetVarint32(Slice* input, uint32_t* value) {
+  const size_t size_before = input->size();
   uint64_t wide = 0;
   if (!GetVarint64(input, &wide) ||
       wide > std::numeric_limits<uint32_t>::max()) {
     return false;
   }
+  // RocksDB looks at no more bytes, though those behind may be zeros.
+  if (size_before - input->size() > kMaxVarint32Bytes) return false;
   *value = static_cast<uint32_t>(wide);
   return true;
 }
 
 bool GetLengthPrefixed(Slice* input, Slice* value) {
-  uint64_t length = 0;
-  if (!GetVarint64(input, &length) || length > input->size()) return false;
+  uint32_t length = 0;
+  if (!GetVarint32(input, &length) || length > input->size()) return false;
   *value = Slice(input->data(), length);
   input->remove_prefix(length);
   return true;

@@ -90,6 +90,25 @@ TEST(CodingTest, VarintsOfMoreThan32BitsAreNoVarint32) {
   }
 }
 
+// RocksDB looks at five bytes, whatever they say.
+TEST(CodingTest, VarintsOf32BitsHaveFiveBytesAtMost) {
+  for (size_t zeros = 0; zeros < 8; ++zeros) {
+    const std::string bytes =
+        "\x83" + std::string(zeros, '\x80') + std::string(1, '\0');
+    const std::string text = bytes + "abc";
+    Slice number(text);
+    Slice prefixed(text);
+    uint32_t read = 0;
+    Slice value;
+    const bool fits = bytes.size() <= 5;
+    EXPECT_EQ(GetVarint32(&number, &read), fits) << zeros;
+    EXPECT_EQ(GetLengthPrefixed(&prefixed, &value), fits) << zeros;
+    if (fits) {
+      EXPECT_EQ(value, "abc");
+    }
+  }
+}
+
 TEST(CodingTest, VarintsWithoutAnEndAreRefused) {
   std::string bytes;
   PutVarint64(&bytes, UINT64_MAX);

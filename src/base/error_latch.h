@@ -26,8 +26,9 @@ class ErrorLatch {
     return first_;
   }
 
-  // Remembers `failure` if it is the first. Returns `failure`.
-  Status Set(const Status& failure) EXCLUDES(mutex_) {
+  // Remembers `failure` if it is the first. Returns `failure`. Without memory
+  // for it the process ends: it must not go on as if nothing had failed.
+  Status Set(const Status& failure) noexcept EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     if (first_.ok()) first_ = failure;
     is_set_.store(true, std::memory_order_release);

@@ -53,7 +53,7 @@ Status Committer::Commit(Writer* writer) NO_THREAD_SAFETY_ANALYSIS {
   return writer->FinalStatus();
 }
 
-void Committer::CommitAsLeader(Writer* leader) {
+void Committer::CommitAsLeader(Writer* leader) noexcept {
   WriteGroup group;
   if (Status s = PrepareToLead(leader); !s.ok()) {
     // The Writers behind it try for themselves: what stops this one need not
@@ -308,7 +308,7 @@ void Committer::InsertClaimed(WriteGroup* group) {
   }
 }
 
-void Committer::HelpLeader(Writer* helper) {
+void Committer::HelpLeader(Writer* helper) noexcept {
   uint32_t expected = Writer::STATE_PARALLEL_MEMTABLE_WRITER;
   if (!helper->state.compare_exchange_strong(expected, Writer::STATE_INSERTING,
                                              std::memory_order_acq_rel)) {

@@ -70,7 +70,11 @@ class Committer {
   }
 
  private:
-  void CommitAsLeader(Writer* leader) RELEASE(WriteThread::write_leader);
+  // Nothing may leave it by an exception (std::bad_alloc is the one there is):
+  // others wait for the leader, and part of the group may be in the log. The
+  // process ends then as if it had been killed, which recovery is made for.
+  void CommitAsLeader(Writer* leader) noexcept
+      RELEASE(WriteThread::write_leader);
   Status PrepareToLead(Writer* leader) REQUIRES(WriteThread::write_leader);
   // OK, or what writers are told after a failure.
   [[nodiscard]] Status CheckLatch() const;
@@ -89,7 +93,8 @@ class Committer {
   void ApplyInParallel(WriteGroup* group);
   // Inserts batches that no other member has taken, until none is left.
   void InsertClaimed(WriteGroup* group);
-  void HelpLeader(Writer* helper);
+  // The leader waits for it: noexcept for the same reason.
+  void HelpLeader(Writer* helper) noexcept;
   [[nodiscard]] bool IsWorthParallelInserts(const WriteGroup& group) const;
 
   const Config config_;

@@ -67,7 +67,7 @@ void Background::Sealed(uint64_t ordinal, bool together) {
   UpdateStallLocked();
 }
 
-void Background::FamiliesChanged() {
+void Background::FamiliesChanged() noexcept {
   MutexLock lock(&mutex_);
   for (auto work = work_.begin(); work != work_.end();) {
     bool is_gone = config_.families->Find(work->first) == nullptr &&
@@ -224,7 +224,7 @@ Status Background::SettleManifest() {
 
 // --- Waiting ---------------------------------------------------------------
 
-Status Background::WaitUntilIdle() {
+Status Background::WaitUntilIdle() noexcept {
   MutexLock lock(&mutex_);
   ++waiting_for_idle_;
   changed_.NotifyAll();

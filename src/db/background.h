@@ -40,6 +40,10 @@ using FamilyStats = std::array<LevelStats, kLevels>;
 // have space again); damage in a file ends the compactions of its column
 // family. Writers are only concerned once they would have to wait.
 //
+// What others wait for ends, or the process does: no exception (which would be
+// std::bad_alloc) leaves a job, nor what runs or counts one in the caller's
+// thread.
+//
 // Thread-safe. Takes no lock but its own and those of the parts it calls; its
 // jobs never wait for the leader's role.
 class Background {
@@ -74,7 +78,7 @@ class Background {
   // complete. With `together`, all column families are flushed in one step.
   void Sealed(uint64_t ordinal, bool together) EXCLUDES(mutex_);
   // Column families have come or gone.
-  void FamiliesChanged() EXCLUDES(mutex_);
+  void FamiliesChanged() noexcept EXCLUDES(mutex_);
   // The mutable memtables have grown: looks at the stall anew.
   void UpdateStall() EXCLUDES(mutex_);
 
@@ -83,11 +87,12 @@ class Background {
   Status WaitForFlush(const ColumnFamilySet::Families& families)
       EXCLUDES(mutex_);
   // Blocks until no job runs or is due; why none can run, if so.
-  Status WaitUntilIdle() EXCLUDES(mutex_);
+  Status WaitUntilIdle() noexcept EXCLUDES(mutex_);
   // See DB::CompactRange(), without the memtables.
   Status CompactRange(const CompactRangeOptions& options,
                       const std::shared_ptr<ColumnFamily>& family,
-                      const Slice* begin, const Slice* end) EXCLUDES(mutex_);
+                      const Slice* begin, const Slice* end) noexcept
+      EXCLUDES(mutex_);
 
   // Forgets failures and tries again. For Resume(). Whether a flush had failed.
   bool ClearFailure() EXCLUDES(mutex_);

@@ -228,7 +228,7 @@ Status Background::CommitCompaction(const std::shared_ptr<ColumnFamily>& family,
 // add to level 0 for ever.
 Status Background::CompactRange(const CompactRangeOptions& options,
                                 const std::shared_ptr<ColumnFamily>& family,
-                                const Slice* begin, const Slice* end) {
+                                const Slice* begin, const Slice* end) noexcept {
   auto deepest = [&family] {
     return family->PinSuperVersion()->version->DeepestLevel();
   };

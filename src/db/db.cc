@@ -65,12 +65,12 @@ Status DestroyDB(const std::string& name, const Options& options) {
   if (!*exists) return Status::OK();
   auto lock = file_system->LockFile(LockFileName(name));
   if (!lock.ok()) return lock.status();
+  // Only what can be removed as a directory is one, and not a link to one.
   std::string archive = ArchiveDirectory(name);
-  StatusOr<bool> has_archive = file_system->FileExists(archive);
-  if (!has_archive.ok()) return has_archive.status();
-  if (*has_archive) {
+  Status archived = file_system->RemoveDirectory(archive);
+  if (!archived.IsPathNotFound()) {
     Status s = RemoveDatabaseFiles(file_system, archive);
-    if (!s.ok()) return s;
+    if (!s.ok() && !s.IsPathNotFound()) return s;
     // Stays if it holds files of others.
     Status ignored = file_system->RemoveDirectory(archive);
     static_cast<void>(ignored);

@@ -136,9 +136,13 @@ Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
   s = impl->StartWriting();
   if (!s.ok()) return s;
   impl->Housekeep();
-  for (const ColumnFamilyDescriptor& descriptor : families_) {
-    if (handles == nullptr) break;
-    handles->push_back(impl->NewHandle(by_name[descriptor.name]));
+  if (handles != nullptr) {
+    std::vector<std::unique_ptr<ColumnFamilyHandle>> owned;
+    for (const ColumnFamilyDescriptor& descriptor : families_) {
+      owned.emplace_back(impl->NewHandle(by_name[descriptor.name]));
+    }
+    handles->reserve(owned.size());
+    for (auto& handle : owned) handles->push_back(handle.release());
   }
   *db = std::move(impl);
   return Status::OK();
@@ -216,8 +220,10 @@ Status Opener::TakeDirectory() {
     StatusOr<bool> exists = file_system_->FileExists(directory);
     if (!exists.ok()) return exists.status();
     made_directory_ = !*exists;
-    Status s = file_system_->CreateDirectory(directory);
-    if (!s.ok()) return s;
+    if (made_directory_) {
+      Status s = file_system_->CreateDirectory(directory);
+      if (!s.ok()) return s;
+    }
   } else {
     // Without this, locking would make a LOCK file in any directory.
     StatusOr<bool> exists =

@@ -152,7 +152,7 @@ Status WritePath::Close() {
   return versions_->LogAndApply({edit});
 }
 
-void WritePath::AddFamily(std::shared_ptr<ColumnFamily> family) {
+void WritePath::AddFamily(std::shared_ptr<ColumnFamily> family) noexcept {
   uint32_t id = family->id();
   if (id == 0) default_family_ = family.get();
   live_families_[id] = std::move(family);
@@ -338,7 +338,7 @@ Status WritePath::MakeRoom() {
   return Status::OK();
 }
 
-Status WritePath::Seal(const ColumnFamilySet::Families& families) {
+Status WritePath::Seal(const ColumnFamilySet::Families& families) noexcept {
   Exclusive alone(this);
   if (is_closed_) return Status::ShutdownInProgress("the DB is closed");
   if (latch_.is_set()) return latch_.Get();
@@ -402,7 +402,7 @@ Status WritePath::SyncFullWals() {
   return s.ok() ? s : latch_.Set(s);
 }
 
-Status WritePath::LockWAL() {
+Status WritePath::LockWAL() noexcept {
   // Where writes are stopped already, waiting in line for the leader's role
   // could mean waiting for a writer that waits for UnlockWAL().
   if (!controller_.AddStopIfStopped()) {
@@ -439,7 +439,7 @@ Status WritePath::Resume(const std::function<Status()>& flush) {
 // What failed is in the mutable memtables, above the visible sequence number,
 // and may be in the WALs. The memtables are replaced by copies without it, and
 // written to tables before anything of the WALs is given up.
-Status WritePath::Mend(const std::function<Status()>& flush) {
+Status WritePath::Mend(const std::function<Status()>& flush) noexcept {
   SequenceNumber visible = committer_.visible_sequence();
   for (const auto& [id, family] : live_families_) {
     family->ReplaceMutableMemTable(CopyMemTable(

@@ -54,7 +54,9 @@ class WritePath final : private CommitTarget {
   // Seals the memtables of `families` that are not empty (of all, with
   // atomic_flush), so that a flush takes everything written so far. The
   // failure after which writes are refused, if there was one.
-  Status Seal(const ColumnFamilySet::Families& families);
+  // No exception leaves it, nor what else changes WALs and memtables below:
+  // what is done of it cannot be taken back.
+  Status Seal(const ColumnFamilySet::Families& families) noexcept;
   // WALs below `number` are not needed any more.
   void ReleaseWals(uint64_t number) {
     wals_.Release(number);
@@ -75,7 +77,7 @@ class WritePath final : private CommitTarget {
   Status SyncWAL();
   // Makes all WALs but the one that is written to survive a power cut.
   Status SyncFullWals();
-  Status LockWAL();
+  Status LockWAL() noexcept;
   Status UnlockWAL();
 
   // The caller is alone on the write path while it lives: it leads, and
@@ -96,7 +98,7 @@ class WritePath final : private CommitTarget {
   };
 
   // Where the entries of new families go from now on.
-  void AddFamily(std::shared_ptr<ColumnFamily> family)
+  void AddFamily(std::shared_ptr<ColumnFamily> family) noexcept
       REQUIRES(WriteThread::write_leader);
   void RemoveFamily(uint32_t id) REQUIRES(WriteThread::write_leader);
   // The WAL that the next write goes to.
@@ -138,7 +140,7 @@ class WritePath final : private CommitTarget {
   Status Precheck(const WriteBatch& batch,
                   std::vector<uint32_t>* family_ids) const;
   [[nodiscard]] ColumnFamily* FindLive(uint32_t family_id) const;
-  Status Mend(const std::function<Status()>& flush)
+  Status Mend(const std::function<Status()>& flush) noexcept
       REQUIRES(WriteThread::write_leader);
 
   // Goes on in the next WAL. An error leaves everything as it was.

@@ -50,11 +50,30 @@ int OpenRetrying(const std::string& path, int flags) {
   return fd;
 }
 
+// Opens a file of a database. Nobody else puts anything but a regular file in
+// its place for good: a link would lead out of the directory, a FIFO would keep
+// the caller waiting, a device may never end.
+Status OpenRegular(const std::string& path, int flags, int* opened) {
+  int fd = OpenRetrying(path, flags | O_NOFOLLOW | O_NONBLOCK);
+  bool is_link = fd < 0 && errno == ELOOP;
+  if (fd < 0 && !is_link) return PosixError("open", path, errno);
+  struct stat info {};
+  if (!is_link && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+    *opened = fd;
+    return Status::OK();
+  }
+  if (fd >= 0) close(fd);
+  return Status::IOError("cannot open " + path, "it is not a regular file");
+}
+
 class PosixSequentialFile final : public SequentialFile {
  public:
-  PosixSequentialFile(std::string path, int fd)
-      : path_(std::move(path)), fd_(fd) {}
-  ~PosixSequentialFile() override { close(fd_); }
+  explicit PosixSequentialFile(std::string path) : path_(std::move(path)) {}
+  ~PosixSequentialFile() override {
+    if (fd_ >= 0) close(fd_);
+  }
+  // To be called first.
+  Status Open() { return OpenRegular(path_, O_RDONLY, &fd_); }
 
   Status Read(size_t n, Slice* result, char* scratch) override {
     size_t filled = 0;
@@ -73,14 +92,17 @@ class PosixSequentialFile final : public SequentialFile {
 
  private:
   const std::string path_;
-  const int fd_;
+  int fd_ = -1;
 };
 
 class PosixRandomAccessFile final : public RandomAccessFile {
  public:
-  PosixRandomAccessFile(std::string path, int fd)
-      : path_(std::move(path)), fd_(fd) {}
-  ~PosixRandomAccessFile() override { close(fd_); }
+  explicit PosixRandomAccessFile(std::string path) : path_(std::move(path)) {}
+  ~PosixRandomAccessFile() override {
+    if (fd_ >= 0) close(fd_);
+  }
+  // To be called first.
+  Status Open() { return OpenRegular(path_, O_RDONLY, &fd_); }
 
   Status Read(uint64_t offset, size_t n, Slice* result,
               char* scratch) const override {
@@ -101,7 +123,7 @@ class PosixRandomAccessFile final : public RandomAccessFile {
 
  private:
   const std::string path_;
-  const int fd_;
+  int fd_ = -1;
 };
 
 // Record locks belong to the process: a second fcntl() of the same process
@@ -111,7 +133,8 @@ class LockTable {
  public:
   using FileId = std::pair<dev_t, ino_t>;
 
-  StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path)
+  // No exception leaves it: what is locked must have an owner.
+  StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) noexcept
       EXCLUDES(mutex_);
 
  private:
@@ -139,15 +162,17 @@ class LockTable::HeldLock final : public FileLock {
   const int fd_;
 };
 
-StatusOr<std::unique_ptr<FileLock>> LockTable::Lock(const std::string& path) {
+StatusOr<std::unique_ptr<FileLock>> LockTable::Lock(
+    const std::string& path) noexcept {
   MutexLock lock(&mutex_);
   struct stat info {};
   if (stat(path.c_str(), &info) == 0 &&
       held_.contains({info.st_dev, info.st_ino})) {
     return Status::Busy("another DB of this process has it open", path);
   }
-  int fd = OpenRetrying(path, O_RDWR | O_CREAT);
-  if (fd < 0) return PosixError("open", path, errno);
+  int fd = -1;
+  Status s = OpenRegular(path, O_RDWR | O_CREAT, &fd);
+  if (!s.ok()) return s;
   struct flock whole_file {};
   whole_file.l_type = F_WRLCK;
   whole_file.l_whence = SEEK_SET;
@@ -168,21 +193,22 @@ class PosixFileSystem final : public FileSystem {
  public:
   StatusOr<std::unique_ptr<SequentialFile>> NewSequentialFile(
       const std::string& path) override {
-    int fd = OpenRetrying(path, O_RDONLY);
-    if (fd < 0) return PosixError("open", path, errno);
-    return std::unique_ptr<SequentialFile>(new PosixSequentialFile(path, fd));
+    auto file = std::make_unique<PosixSequentialFile>(path);
+    if (Status s = file->Open(); !s.ok()) return s;
+    return std::unique_ptr<SequentialFile>(std::move(file));
   }
 
   StatusOr<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(
       const std::string& path) override {
-    int fd = OpenRetrying(path, O_RDONLY);
-    if (fd < 0) return PosixError("open", path, errno);
-    return std::unique_ptr<RandomAccessFile>(
-        new PosixRandomAccessFile(path, fd));
+    auto file = std::make_unique<PosixRandomAccessFile>(path);
+    if (Status s = file->Open(); !s.ok()) return s;
+    return std::unique_ptr<RandomAccessFile>(std::move(file));
   }
 
+  // No exception leaves it: a file that is made must have an owner.
   StatusOr<std::unique_ptr<WritableFile>> NewWritableFile(
-      const std::string& path, const WritableFileOptions& options) override {
+      const std::string& path,
+      const WritableFileOptions& options) noexcept override {
     int fd = OpenRetrying(path, O_RDWR | O_CREAT | O_EXCL);
     if (fd < 0) return PosixError("create", path, errno);
     if (options.allow_mmap && options.preallocate_bytes > 0 &&
@@ -220,7 +246,8 @@ class PosixFileSystem final : public FileSystem {
     if (mkdir(directory.c_str(), 0755) == 0) return Status::OK();
     int error_number = errno;
     struct stat info {};
-    if (error_number == EEXIST && stat(directory.c_str(), &info) == 0 &&
+    // Not a link to a directory: that is somebody else's.
+    if (error_number == EEXIST && lstat(directory.c_str(), &info) == 0 &&
         S_ISDIR(info.st_mode)) {
       return Status::OK();
     }
@@ -236,18 +263,17 @@ class PosixFileSystem final : public FileSystem {
 
   StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& directory) override {
-    DIR* stream = opendir(directory.c_str());
+    std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()),
+                                               closedir);
     if (stream == nullptr) return PosixError("list", directory, errno);
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = readdir(stream)) {
+    while (const dirent* entry = readdir(stream.get())) {
       std::string name = entry->d_name;
       if (name != "." && name != "..") names.push_back(std::move(name));
       errno = 0;
     }
-    int error_number = errno;
-    closedir(stream);
-    if (error_number != 0) return PosixError("list", directory, error_number);
+    if (errno != 0) return PosixError("list", directory, errno);
     return names;
   }
 

@@ -25,6 +25,7 @@
 #include "gtest/gtest.h"
 #include "src/env/posix_error.h"
 #include "src/env/posix_writable_file.h"
+#include "test/support/child_process.h"
 #include "test/support/seed.h"
 #include "test/support/test_directory.h"
 
@@ -281,16 +282,6 @@ void LimitFileSize(uint64_t bytes) {
   signal(SIGXFSZ, SIG_IGN);
   const rlimit limit{bytes, bytes};
   if (setrlimit(RLIMIT_FSIZE, &limit) != 0) std::abort();
-}
-
-// True if `claim` holds in a child process.
-template <typename Claim>
-bool HoldsInChild(Claim claim) {
-  const pid_t child = fork();
-  if (child == 0) _exit(claim() ? 0 : 1);
-  int result = 0;
-  return waitpid(child, &result, 0) == child && WIFEXITED(result) &&
-         WEXITSTATUS(result) == 0;
 }
 
 bool IsErrorAt(const Status& status, const std::string& path) {

@@ -51,7 +51,7 @@ WorkerPool::~WorkerPool() {
   for (Thread& thread : low_threads) thread.join();
 }
 
-void WorkerPool::Schedule(Priority priority, Job job) {
+void WorkerPool::Schedule(Priority priority, Job job) noexcept {
   MutexLock lock(&mutex_);
   if (is_stopping_) return;
   std::deque<Job>* queue = priority == Priority::kHigh ? &high_ : &low_;

@@ -31,7 +31,9 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Does not block. A running job's call during the destructor does nothing.
-  void Schedule(Priority priority, std::function<void()> job) EXCLUDES(mutex_);
+  // No exception leaves it: a job that was announced would never end.
+  void Schedule(Priority priority, std::function<void()> job) noexcept
+      EXCLUDES(mutex_);
 
   // Jobs that wait.
   [[nodiscard]] size_t queued(Priority priority) const EXCLUDES(mutex_);

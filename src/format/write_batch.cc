@@ -81,12 +81,16 @@ Status WriteBatch::AddUpdate(const UpdateTags& tags,
                              const ColumnFamilyHandle* family, const Slice& key,
                              const Slice* value) {
   uint32_t family_id = FamilyId(family);
-  uint64_t entry_bytes = key.size() + (value == nullptr ? 0 : value->size());
-  if (entry_bytes > kEntryBytesMax) {
-    return Status::InvalidArgument("entry is too large",
-                                   std::to_string(entry_bytes) +
-                                       " bytes, the limit is " +
-                                       std::to_string(kEntryBytesMax));
+  uint64_t value_bytes = value == nullptr ? 0 : value->size();
+  // Not their sum, which may be more than 64 bits hold.
+  if (key.size() > kEntryBytesMax ||
+      value_bytes > kEntryBytesMax - key.size()) {
+    return Status::InvalidArgument(
+        "entry is too large", "a key of " + std::to_string(key.size()) +
+                                  " and a value of " +
+                                  std::to_string(value_bytes) +
+                                  " bytes, the limit for both together is " +
+                                  std::to_string(kEntryBytesMax));
   }
   uint64_t bytes = TagLength(family_id) + PrefixedLength(key) +
                    (value == nullptr ? 0 : PrefixedLength(*value));

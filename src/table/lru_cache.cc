@@ -140,7 +140,7 @@ class alignas(kShardAlignment) Shard {
     if (needed > capacity_) return;
     if (*Find(entry->hash, entry->file_id, entry->offset) != nullptr) return;
     EvictUntil(capacity_ - needed, &discarded);
-    Link(entry.release());
+    Link(std::move(entry));
     PL_DCHECK(usage() <= capacity_);
   }
 
@@ -239,12 +239,14 @@ class alignas(kShardAlignment) Shard {
     }
   }
 
-  void Link(Entry* entry) REQUIRES(mutex_) {
+  void Link(std::unique_ptr<Entry> owned) REQUIRES(mutex_) {
+    // What takes memory comes first: without it nothing is linked.
     if (probation_.count() + protected_.count() >= buckets_.size()) Grow();
+    Entry** first = &files_[owned->file_id];
+    Entry* entry = owned.release();
     Entry** bucket = BucketOf(entry->hash);
     entry->next_in_bucket = std::exchange(*bucket, entry);
 
-    Entry** first = &files_[entry->file_id];
     entry->next_of_file = std::exchange(*first, entry);
     if (entry->next_of_file != nullptr) {
       entry->next_of_file->previous_of_file = entry;

@@ -186,7 +186,7 @@ uint64_t ColumnFamily::FlushedMemTableBytes() const {
   return bytes;
 }
 
-void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) {
+void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) noexcept {
   MutexLock lock(&mutex_);
   uint32_t id = family->id();
   families_[id] = std::move(family);

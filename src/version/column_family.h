@@ -160,7 +160,8 @@ class ColumnFamilySet {
  public:
   using Families = std::vector<std::shared_ptr<ColumnFamily>>;
 
-  void Add(std::shared_ptr<ColumnFamily> family) EXCLUDES(mutex_);
+  // No exception leaves it: the MANIFEST has the family already.
+  void Add(std::shared_ptr<ColumnFamily> family) noexcept EXCLUDES(mutex_);
   void Remove(uint32_t id) EXCLUDES(mutex_);
   // Null if there is none.
   [[nodiscard]] std::shared_ptr<ColumnFamily> Find(uint32_t id) const

@@ -100,7 +100,7 @@ void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
   }
 }
 
-Status VersionSet::LogAndApply(Change change) {
+Status VersionSet::LogAndApply(Change change) noexcept {
   MutexLock lock(&mutex_);
   // Twice: a state that is itself so large must not be written at each change.
   bool is_too_large = manifest_ != nullptr &&

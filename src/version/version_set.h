@@ -47,7 +47,9 @@ class VersionSet {
   // another error nothing is applied, and only a new MANIFEST may follow: the
   // next call begins one. Until then a crash may find the edits in the old one,
   // so that files that they name must stay.
-  Status LogAndApply(Change change) EXCLUDES(mutex_);
+  // No exception leaves it: what is in the file and what is installed must not
+  // differ.
+  Status LogAndApply(Change change) noexcept EXCLUDES(mutex_);
   Status LogAndApply(std::vector<VersionEdit> edits) {
     return LogAndApply(Change{std::move(edits), nullptr, nullptr});
   }

@@ -225,6 +225,55 @@ void RocksDBPeer::HoldSnapshot() {
   state_->snapshots.push_back(state_->db->GetSnapshot());
 }
 
+namespace {
+
+// Keeps what a walk over a batch hands out.
+class EntryKeeper : public rocksdb::WriteBatch::Handler {
+ public:
+  explicit EntryKeeper(std::vector<ReferenceEntry>* entries)
+      : entries_(entries) {}
+
+  rocksdb::Status PutCF(uint32_t family, const rocksdb::Slice& key,
+                        const rocksdb::Slice& value) override {
+    return Keep(1, family, key, value);
+  }
+  rocksdb::Status DeleteCF(uint32_t family,
+                           const rocksdb::Slice& key) override {
+    return Keep(0, family, key, {});
+  }
+  rocksdb::Status SingleDeleteCF(uint32_t family,
+                                 const rocksdb::Slice& key) override {
+    return Keep(7, family, key, {});
+  }
+  rocksdb::Status DeleteRangeCF(uint32_t family, const rocksdb::Slice& begin,
+                                const rocksdb::Slice& end) override {
+    return Keep(15, family, begin, end);
+  }
+  rocksdb::Status MergeCF(uint32_t family, const rocksdb::Slice& key,
+                          const rocksdb::Slice& operand) override {
+    return Keep(2, family, key, operand);
+  }
+  rocksdb::Status MarkNoop(bool /*empty_batch*/) override { return {}; }
+  void LogData(const rocksdb::Slice& /*blob*/) override {}
+
+ private:
+  rocksdb::Status Keep(int type, uint32_t family, const rocksdb::Slice& key,
+                       const rocksdb::Slice& value) {
+    entries_->push_back({type, family, key.ToString(), value.ToString()});
+    return rocksdb::Status::OK();
+  }
+
+  std::vector<ReferenceEntry>* const entries_;
+};
+
+}  // namespace
+
+Status RocksDBIterates(const std::string& batch,
+                       std::vector<ReferenceEntry>* entries) {
+  EntryKeeper keeper(entries);
+  return Converted(rocksdb::WriteBatch(batch).Iterate(&keeper));
+}
+
 Status RocksDBLoadsOptions(const std::string& directory) {
   rocksdb::DBOptions db_options;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;

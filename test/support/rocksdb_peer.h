@@ -11,6 +11,7 @@
 #include "paceline/options.h"
 #include "paceline/status.h"
 
+#include "test/support/batch_bytes.h"
 #include "test/support/model.h"
 #include "test/support/test_database.h"
 
@@ -57,6 +58,10 @@ class RocksDBPeer {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// What RocksDB finds in the bytes of a batch, or why it does not accept them.
+Status RocksDBIterates(const std::string& batch,
+                       std::vector<ReferenceEntry>* entries);
 
 // Whether RocksDB can read the OPTIONS file in `directory`.
 Status RocksDBLoadsOptions(const std::string& directory);
