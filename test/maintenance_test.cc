@@ -236,7 +236,8 @@ TEST_F(MaintenanceTest, OnlyFilesOfTheRangeAreRewritten) {
     EXPECT_THAT(Compact(c.begin, c.end, BottommostLevelCompaction::kForce),
                 IsOk());
     std::vector<std::string> rewritten;
-    for (const SstFileMetaData& file : MetaData().levels[6].files) {
+    const ColumnFamilyMetaData metadata = MetaData();
+    for (const SstFileMetaData& file : metadata.levels[6].files) {
       if (!before.contains(file.file_number)) {
         rewritten.push_back(file.smallestkey);
       }
@@ -450,7 +451,8 @@ TEST_F(MaintenanceTest, FilesThatAreBeingCompactedAreMarked) {
   std::thread compaction(
       [this] { EXPECT_THAT(Compact(nullptr, nullptr), IsOk()); });
   files_.WaitUntilHeld();
-  for (const SstFileMetaData& file : MetaData().levels[0].files) {
+  const ColumnFamilyMetaData metadata = MetaData();
+  for (const SstFileMetaData& file : metadata.levels[0].files) {
     EXPECT_TRUE(file.being_compacted) << file.name;
   }
   files_.Release();

@@ -1,10 +1,8 @@
 #include "src/db/inspection.h"
 
-#include <functional>
-#include <map>
+#include <algorithm>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "paceline/db.h"
@@ -181,7 +179,19 @@ TEST_F(InspectionTest, WalsAreListedByNumberAndOtherFilesAreNot) {
   memory_.Add(TableFileName(kDirectory, 10), "table");
   memory_.Add(std::string(kDirectory) + "/LOG", "text");
   memory_.Add(std::string(kDirectory) + "/notes.log", "text");
-  auto wals = ListWals(&memory_, kDirectory);
+  // A directory may come in any order.
+  class Backwards final : public ForwardingFileSystem {
+   public:
+    using ForwardingFileSystem::ForwardingFileSystem;
+    StatusOr<std::vector<std::string>> ListDirectory(
+        const std::string& directory) override {
+      auto names = ForwardingFileSystem::ListDirectory(directory);
+      if (names.ok()) std::sort(names->rbegin(), names->rend());
+      return names;
+    }
+  };
+  Backwards backwards(&memory_);
+  auto wals = ListWals(&backwards, kDirectory);
   ASSERT_TRUE(wals.ok());
   ASSERT_THAT(*wals, SizeIs(2));
   EXPECT_EQ((*wals)[0].path, nine);
@@ -522,8 +532,8 @@ TEST_F(TableInspectionTest, DamageOfAReversedTableIsTold) {
   Fill();
   auto table = OpenLooseTable(&memory_, PathOf(1));
   ASSERT_TRUE(table.ok());
-  const uint64_t metaindex = table->footer.metaindex.offset;
-  Damage(PathOf(1), static_cast<std::ptrdiff_t>(metaindex));
+  const uint64_t index = table->footer.index.offset;
+  Damage(PathOf(1), static_cast<std::ptrdiff_t>(index));
   EXPECT_TRUE(OpenLooseTable(&memory_, PathOf(1)).status().IsCorruption());
 }
 

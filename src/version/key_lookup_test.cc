@@ -236,6 +236,19 @@ TEST_F(KeyLookupTest, WhatWasFoundInATableOutlivesIt) {
                                 "," + std::string(99, '7'));
 }
 
+// Each by a pin of its own: they may be in blocks of different tables.
+TEST_F(KeyLookupTest, OperandsAndValuesArePinnedAsLongAsTheLookupIsThere) {
+  for (const ValueType type : {ValueType::kMerge, ValueType::kValue}) {
+    const auto table = NewTable({{"k", 5, type, std::string(99, '5')}});
+    {
+      KeyLookup lookup = NewLookup();
+      LookIn(*table, &lookup);
+      EXPECT_GT(cache_->GetPinnedUsage(), 0u);
+    }
+    EXPECT_EQ(cache_->GetPinnedUsage(), 0u);
+  }
+}
+
 TEST_F(KeyLookupTest, ATableThatDoesNotOpenIsAnErrorAndDecidesNothing) {
   const auto table = NewTable({{"k", 5, ValueType::kValue, "5"}});
   files_.Arm({.operation = 1, .name = "NewRandomAccessFile"});

@@ -215,6 +215,13 @@ TEST_F(LevelIteratorTest, WithFewOpenTablesEachIsOpenedOnceInAPass) {
   }
   EXPECT_EQ(opens(), 3u);
   EXPECT_TRUE(iterator->status().ok());
+  iterator->Seek(Internal("g"));
+  EXPECT_EQ(opens(), 4u);
+  context_->tables->Evict(3);
+  iterator->Seek(Internal("h"));
+  iterator->SeekToLast();
+  EXPECT_EQ(Show(*iterator), "i@1");
+  EXPECT_EQ(opens(), 4u) << "it is in that table already";
 }
 
 TEST_F(LevelIteratorTest, AMissingTableEndsTheIterationWithItsName) {

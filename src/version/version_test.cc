@@ -1,12 +1,8 @@
 #include "src/version/version.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
