@@ -1,22 +1,15 @@
 #include "src/version/version.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "src/format/file_name.h"
-#include "src/table/table_builder.h"
-#include "src/table/table_cache.h"
 #include "test/support/effort.h"
 #include "test/support/seed.h"
-#include "test/support/test_directory.h"
+#include "test/support/table_tree.h"
 
 namespace paceline {
 namespace {
@@ -24,91 +17,10 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-struct Entry {
-  std::string user_key;
-  SequenceNumber sequence = 0;
-  ValueType type = ValueType::kValue;
-  std::string value;
+using Entry = TestTableEntry;
 
-  [[nodiscard]] std::string InternalKey() const {
-    std::string key;
-    AppendInternalKey(&key, user_key, sequence, type);
-    return key;
-  }
-};
-
-// A Version of real tables, which are as a tree has them: what is higher up is
-// newer.
-class VersionTest : public testing::Test {
+class VersionTest : public TableTreeTest {
  protected:
-  VersionTest() {
-    unused_ = std::make_shared<UnusedTables>();
-    context_ = std::make_shared<const TableContext>(TableContext{
-        comparator_, "family",
-        std::make_shared<TableCache>(FileSystem::Default(), directory_.path(),
-                                     /*open_files_max=*/-1),
-        nullptr, unused_});
-  }
-
-  // Writes a table of entries, which need not be sorted, and of tombstones.
-  void AddTable(int level, std::vector<Entry> entries,
-                const std::vector<RangeTombstone>& tombstones) {
-    std::sort(
-        entries.begin(), entries.end(), [this](const Entry& a, const Entry& b) {
-          return comparator_.Compare(a.InternalKey(), b.InternalKey()) < 0;
-        });
-    auto file = std::make_shared<FileMetaData>();
-    file->number = ++last_number_;
-    file->epoch_number = last_number_;
-    const std::string path = TableFileName(directory_.path(), file->number);
-    auto writable = FileSystem::Default()->NewWritableFile(path, {});
-    ASSERT_TRUE(writable.ok());
-    TableBuilderOptions options;
-    options.comparator = &comparator_;
-    options.table.block_size = 256;
-    TableBuilder builder(options, *std::move(writable), path);
-    for (const Entry& entry : entries) {
-      ASSERT_TRUE(builder.Add(entry.InternalKey(), entry.value).ok());
-      Extend(entry.InternalKey(), entry.InternalKey(), file.get());
-    }
-    const FragmentedRangeTombstones fragmented(tombstones,
-                                               BytewiseComparator());
-    for (const auto& fragment : fragmented.fragments()) {
-      for (const SequenceNumber sequence : fragment.sequences) {
-        builder.AddTombstone(fragment.begin, fragment.end, sequence);
-      }
-    }
-    for (const RangeTombstone& tombstone : tombstones) {
-      std::string begin;
-      AppendInternalKey(&begin, tombstone.begin, tombstone.sequence,
-                        ValueType::kRangeDeletion);
-      std::string end = tombstone.end;
-      PutFixed64(&end, kRangeTombstoneSentinelTag);
-      Extend(begin, end, file.get());
-    }
-    ASSERT_TRUE(builder.Finish().ok());
-    file->size = builder.EstimatedFileSize();
-    family_.files[file->number] = {level, file};
-  }
-
-  void Extend(const std::string& smallest, const std::string& largest,
-              FileMetaData* file) {
-    if (file->smallest.empty() ||
-        comparator_.Compare(smallest, file->smallest) < 0) {
-      file->smallest = smallest;
-    }
-    if (file->largest.empty() ||
-        comparator_.Compare(largest, file->largest) > 0) {
-      file->largest = largest;
-    }
-  }
-
-  std::shared_ptr<const Version> Made() {
-    auto version = Version::Make(family_, Version(context_));
-    EXPECT_TRUE(version.ok()) << version.status().ToString();
-    return *version;
-  }
-
   // "base,operand,operand", "-" for no base.
   std::string Get(const Version& version, const std::string& key,
                   SequenceNumber snapshot) {
@@ -121,13 +33,6 @@ class VersionTest : public testing::Test {
     }
     return found;
   }
-
-  const InternalKeyComparator comparator_{BytewiseComparator()};
-  TestDirectory directory_{TestStorage::kMemory};
-  std::shared_ptr<UnusedTables> unused_;
-  std::shared_ptr<const TableContext> context_;
-  ManifestState::Family family_;
-  uint64_t last_number_ = 0;
 };
 
 TEST_F(VersionTest, AnEmptyVersionHasNothing) {
@@ -273,13 +178,7 @@ TEST_F(VersionTest, OverlappingCountsBothEndsButNotASentinel) {
 // With one open table at a time, and a cache.
 class BoundedVersionTest : public VersionTest {
  protected:
-  BoundedVersionTest() {
-    context_ = std::make_shared<const TableContext>(TableContext{
-        comparator_, "family",
-        std::make_shared<TableCache>(FileSystem::Default(), directory_.path(),
-                                     /*open_files_max=*/1),
-        cache_, unused_});
-  }
+  BoundedVersionTest() { OpenWith(/*open_files_max=*/1, cache_); }
 
   const std::shared_ptr<BlockCache> cache_ =
       AsBlockCache(NewLRUCache(1 << 20, 0));
