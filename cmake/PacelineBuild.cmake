@@ -67,18 +67,18 @@ function(paceline_register_test name timeout labels)
 endfunction()
 
 # A quarter of the time of compiling a test goes into reading GoogleTest. The
-# tests that are compiled with the same options share what the compiler makes of
-# it; each still includes what it uses. More headers make it slower again: every
-# test would instantiate their templates.
-function(paceline_share_test_headers name kind)
+# tests that are not optimized share what the compiler makes of it; each still
+# includes what it uses. More headers make it slower again: every test would
+# instantiate their templates.
+function(paceline_share_test_headers name)
   # Without it ccache does not know that a test depends on them.
   target_compile_options(${name} PRIVATE
     $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-  get_property(owner GLOBAL PROPERTY PACELINE_TEST_HEADERS_${kind})
+  get_property(owner GLOBAL PROPERTY PACELINE_TEST_HEADERS)
   if(owner)
     target_precompile_headers(${name} REUSE_FROM ${owner})
   else()
-    set_property(GLOBAL PROPERTY PACELINE_TEST_HEADERS_${kind} ${name})
+    set_property(GLOBAL PROPERTY PACELINE_TEST_HEADERS ${name})
     target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   endif()
 endfunction()
@@ -96,11 +96,9 @@ function(paceline_test name)
   paceline_register_test(${name} "${ARG_TIMEOUT}" "${ARG_LABELS}")
   # Half of the time that a build of everything takes would go into optimizing
   # tests. Those that do a lot themselves are worth it.
-  if("slow" IN_LIST ARG_LABELS)
-    paceline_share_test_headers(${name} optimized)
-  else()
+  if(NOT "slow" IN_LIST ARG_LABELS)
     target_compile_options(${name} PRIVATE -O0 -U_FORTIFY_SOURCE)
-    paceline_share_test_headers(${name} unoptimized)
+    paceline_share_test_headers(${name})
   endif()
 endfunction()
 

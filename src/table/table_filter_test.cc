@@ -23,7 +23,7 @@ BlockBuffer Buffer(const Slice& bytes) {
 BlockBuffer FilterOf(const std::vector<std::string>& keys) {
   BloomFilterBuilder builder(kBitsPerKey);
   for (const std::string& key : keys) builder.AddKey(key);
-  return Buffer(builder.Finish());
+  return builder.Finish();
 }
 
 bool Holds(const TableFilter& filter, const std::string& key) {

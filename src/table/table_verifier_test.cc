@@ -164,7 +164,8 @@ TEST_F(TableVerifierTest, AFilterWithoutAKeyWouldHideIt) {
     bad.AddKey("other" + std::to_string(i));
   }
   Make({.checksum = kNoChecksum, .filter = Filter::kFull});
-  ChangeInIndex(good.Finish(), bad.Finish());
+  ChangeInIndex(good.Finish().slice().ToString(),
+                bad.Finish().slice().ToString());
   Open();
   EXPECT_THAT(Damage(),
               ElementsAre(InBlock(0, "the filter does not hold a key"),
