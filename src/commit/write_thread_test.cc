@@ -34,17 +34,27 @@ struct Request {
 // A batch of exactly so many bytes.
 std::unique_ptr<WriteBatch> BatchOf(size_t bytes) {
   auto batch = std::make_unique<WriteBatch>();
-  EXPECT_TRUE(batch->Put("k", "").ok());
-  const size_t overhead = batch->GetDataSize();
-  // The length of a longer value takes more bytes itself.
-  for (size_t extra = 0; extra < 4; ++extra) {
+  // The length of a longer value takes more bytes itself. At that border one
+  // size needs a longer key.
+  for (const std::string key : {"k", "kk"}) {
     batch->Clear();
-    std::string value(bytes - overhead - extra, 'v');
-    EXPECT_TRUE(batch->Put("k", value).ok());
-    if (batch->GetDataSize() == bytes) return batch;
+    EXPECT_TRUE(batch->Put(key, "").ok());
+    const size_t overhead = batch->GetDataSize();
+    for (size_t extra = 0; extra < 4 && overhead + extra <= bytes; ++extra) {
+      batch->Clear();
+      std::string value(bytes - overhead - extra, 'v');
+      EXPECT_TRUE(batch->Put(key, value).ok());
+      if (batch->GetDataSize() == bytes) return batch;
+    }
   }
   ADD_FAILURE() << "no batch has " << bytes << " bytes";
   return batch;
+}
+
+TEST(WriteThreadTest, TheBatchesOfTheseTestsHaveTheSizesThatAreAskedFor) {
+  for (size_t bytes = 20; bytes < 20'000; ++bytes) {
+    EXPECT_EQ(BatchOf(bytes)->GetDataSize(), bytes);
+  }
 }
 
 // Threads that write through one WriteThread. The test leads first, and goes
