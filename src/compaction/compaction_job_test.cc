@@ -72,7 +72,7 @@ TEST_F(CompactionJobTest, TheNewestOfAllInputsIsLeft) {
 }
 
 TEST_F(CompactionJobTest, ADeletionStaysWhereALevelBelowMayHaveItsKey) {
-  jobs_.AddTable(3, Letters('c', 'e', 1));
+  jobs_.AddTable(2, Letters('c', 'e', 1));
   jobs_.AddTable(5, Letters('m', 'm', 5));
   jobs_.AddTable(0, {.entries = {{"a", 10, kDeletion},
                                  {"c", 11, kDeletion},
@@ -85,7 +85,7 @@ TEST_F(CompactionJobTest, ADeletionStaysWhereALevelBelowMayHaveItsKey) {
   EXPECT_THAT(TableJobs::EntryTexts(Compacted(jobs_.MakeCompaction(0, 1))),
               ElementsAre("c@11:0=", "d@12:0=", "e@13:0=", "m@15:0="));
   // The level that it writes to is among the inputs, and not below.
-  EXPECT_THAT(TableJobs::EntryTexts(Compacted(jobs_.MakeCompaction(0, 3))),
+  EXPECT_THAT(TableJobs::EntryTexts(Compacted(jobs_.MakeCompaction(0, 2))),
               ElementsAre("m@15:0="));
 }
 

@@ -259,7 +259,8 @@ TEST_F(WritePathTest, WhatKeepsTheOldestWalIsSealedWhenTheyAreTooLarge) {
   EXPECT_EQ(Sealed(1), 1U);
   EXPECT_EQ(Sealed(0), 1U);
   EXPECT_EQ(Sealed(2), 0U);
-  // Until that is flushed, more of it would help nobody.
+  // Until that is flushed, to seal more of it would help nobody.
+  ASSERT_TRUE(Put({1}).ok());
   ASSERT_TRUE(Put({2}, size_t{60} << 10).ok());
   ASSERT_TRUE(Put({2}).ok());
   EXPECT_EQ(Sealed(0) + Sealed(1) + Sealed(2), 2U);
