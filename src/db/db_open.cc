@@ -138,6 +138,8 @@ Status Opener::Run(std::vector<ColumnFamilyHandle*>* handles,
   impl->Housekeep();
   if (handles != nullptr) {
     std::vector<std::unique_ptr<ColumnFamilyHandle>> owned;
+    // So that a handle that was made has an owner at once.
+    owned.reserve(families_.size());
     for (const ColumnFamilyDescriptor& descriptor : families_) {
       owned.emplace_back(impl->NewHandle(by_name[descriptor.name]));
     }
