@@ -119,7 +119,7 @@ Status PosixWritableFile::Append(std::span<const Slice> pieces) {
 
 // A failure is met again, and reported, by an Append() that finds no space.
 void PosixWritableFile::SetAside() {
-  if (allocated_to_ >= size_ + ahead_bytes_ / 2) return;
+  if (ahead_bytes_ == 0 || allocated_to_ >= size_ + ahead_bytes_ / 2) return;
   if (fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(size_),
                 static_cast<off_t>(ahead_bytes_)) == 0) {
     allocated_to_ = size_ + ahead_bytes_;

@@ -375,7 +375,10 @@ Status SimFileSystem::Allocate(Handle* handle) {
 
 // As far as the disk has room for all of it.
 void SimFileSystem::SetAside(Handle* handle) {
-  if (handle->allocated_to >= handle->end + handle->ahead_bytes / 2) return;
+  if (handle->ahead_bytes == 0 ||
+      handle->allocated_to >= handle->end + handle->ahead_bytes / 2) {
+    return;
+  }
   const uint64_t ahead = RoundUp(handle->end + handle->ahead_bytes);
   if (ahead > charged_[handle->inode] + FreeBytes()) return;
   handle->allocated_to = handle->end + handle->ahead_bytes;
