@@ -279,8 +279,8 @@ TEST_P(ConcurrencyTest, WritersOfEveryKindShareTheQueue) {
   EXPECT_LE(metrics.groups, metrics.commits);
 }
 
-// It looks at so many handles that it is still at it when the close is over,
-// and comes to the write path last.
+// It looks at so many handles that it may still be at it when the close begins;
+// WritePathTest shows without chance what comes of one that is late.
 TEST_P(ConcurrencyTest, AFlushThatComesWithTheCloseIsRefusedOrDone) {
   constexpr size_t kHandles = 500'000;
   const int rounds = kIsSanitized ? 1 : 3;
