@@ -314,11 +314,9 @@ TEST_F(CompactionJobTest, AnySnapshotReadsTheSameAsBefore) {
     }
     const TestTable found = jobs.ReadAll(result->files);
     snapshots.push_back(last);
-    for (SequenceNumber snapshot : snapshots) {
-      ASSERT_EQ(VisibleAt(found, snapshot, comparator),
-                VisibleAt(kept, snapshot, comparator))
-          << "at " << snapshot << " in round " << round;
-    }
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    ExpectSameViews(found, kept, snapshots, comparator);
+    ASSERT_FALSE(HasFailure());
   }
 }
 

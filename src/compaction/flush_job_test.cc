@@ -256,11 +256,9 @@ TEST_F(FlushJobTest, AnySnapshotReadsTheSameFromTheTableAsFromTheMemTables) {
     }
     const TestTable found = Flushed(memtables, snapshots);
     snapshots.push_back(last);
-    for (SequenceNumber snapshot : snapshots) {
-      ASSERT_EQ(VisibleAt(found, snapshot, comparator),
-                VisibleAt(kept, snapshot, comparator))
-          << "at " << snapshot << " in round " << round;
-    }
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    ExpectSameViews(found, kept, snapshots, comparator);
+    ASSERT_FALSE(HasFailure());
   }
 }
 

@@ -214,4 +214,15 @@ inline std::vector<std::pair<std::string, std::string>> VisibleAt(
   return VisibleEntries(then, comparator);
 }
 
+// Readers at each of the snapshots see in `found` what they see in `expected`.
+inline void ExpectSameViews(const TestTable& found, const TestTable& expected,
+                            const std::vector<SequenceNumber>& snapshots,
+                            const InternalKeyComparator& comparator) {
+  for (SequenceNumber snapshot : snapshots) {
+    EXPECT_EQ(VisibleAt(found, snapshot, comparator),
+              VisibleAt(expected, snapshot, comparator))
+        << "at " << snapshot;
+  }
+}
+
 }  // namespace paceline
