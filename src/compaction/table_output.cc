@@ -38,6 +38,7 @@ Status TableOutput::Begin() {
   TableBuilderOptions options;
   options.comparator = &family.comparator();
   options.table = family.options().table_factory->options();
+  options.block_cache = family.tables().block_cache;
   options.compression = config_.compression;
   options.compression_options = family.options().compression_opts;
   options.rate_limiter = config_.rate_limiter;

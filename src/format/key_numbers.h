@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "paceline/slice.h"
+
+#include "src/base/paged_vector.h"
 
 namespace paceline {
 
@@ -60,7 +61,7 @@ class KeyNumbers {
   bool Narrow(const Slice& key, size_t* first, size_t* last) const;
 
   std::string common_prefix_;
-  std::vector<uint64_t> numbers_;
+  PagedVector<uint64_t> numbers_;
 };
 
 }  // namespace paceline

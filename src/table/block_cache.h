@@ -53,9 +53,16 @@ class CacheReservation {
   CacheReservation(const CacheReservation&) = delete;
   CacheReservation& operator=(const CacheReservation&) = delete;
 
+  // For memory that is `bytes` in all now. Nothing if that is no more.
+  void GrowTo(size_t bytes) {
+    if (bytes <= bytes_) return;
+    if (cache_ != nullptr) cache_->Reserve(bytes - bytes_);
+    bytes_ = bytes;
+  }
+
  private:
   const std::shared_ptr<BlockCache> cache_;
-  const size_t bytes_;
+  size_t bytes_;
 };
 
 // The BlockCache that a Cache of NewLRUCache() is; null for another kind of

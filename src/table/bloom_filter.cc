@@ -236,11 +236,17 @@ BloomFilterBuilder::BloomFilterBuilder(double bits_per_key)
 
 void BloomFilterBuilder::AddKey(const Slice& user_key) {
   const uint64_t hash = FilterHash(user_key);
-  if (hashes_.empty() || hashes_.back() != hash) hashes_.push_back(hash);
+  if (keys_ > 0 && last_hash_ == hash) return;
+  if (keys_ % kHashesOfPiece == 0) {
+    hashes_.emplace_back().reserve(kHashesOfPiece);
+  }
+  hashes_.back().push_back(hash);
+  last_hash_ = hash;
+  ++keys_;
 }
 
 BlockBuffer BloomFilterBuilder::Finish() const {
-  const double bits = static_cast<double>(hashes_.size()) * bits_per_key_;
+  const double bits = static_cast<double>(keys_) * bits_per_key_;
   const double lines = std::clamp(
       std::ceil(bits / static_cast<double>(kLineBits)), 1.0,
       static_cast<double>(std::numeric_limits<uint32_t>::max() / kLineBytes));
@@ -251,12 +257,14 @@ BlockBuffer BloomFilterBuilder::Finish() const {
     throw std::bad_alloc();
   }
   std::memset(filter.data(), 0, filter.size());
-  for (const uint64_t hash : hashes_) {
-    char* const line = filter.data() + LineOf(hash, line_count) * kLineBytes;
-    auto g = static_cast<uint32_t>(hash >> 32);
-    for (int i = 0; i < probes; ++i, g *= kProbeFactor) {
-      const uint32_t bit = g >> 23;
-      line[bit / 8] = static_cast<char>(line[bit / 8] | (1 << (bit % 8)));
+  for (const PagedVector<uint64_t>& piece : hashes_) {
+    for (const uint64_t hash : piece) {
+      char* const line = filter.data() + LineOf(hash, line_count) * kLineBytes;
+      auto g = static_cast<uint32_t>(hash >> 32);
+      for (int i = 0; i < probes; ++i, g *= kProbeFactor) {
+        const uint32_t bit = g >> 23;
+        line[bit / 8] = static_cast<char>(line[bit / 8] | (1 << (bit % 8)));
+      }
     }
   }
   char* const trailer = filter.data() + line_count * kLineBytes;

@@ -8,11 +8,12 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
+#include <vector>
 
 #include "paceline/slice.h"
 
+#include "src/base/paged_vector.h"
 #include "src/table/compression.h"
 
 namespace paceline {
@@ -56,15 +57,22 @@ class BloomFilterBuilder {
   // no bits.
   void AddKey(const Slice& user_key);
   // Different ones, nearly: those that make the filter larger.
-  [[nodiscard]] size_t keys() const { return hashes_.size(); }
+  [[nodiscard]] size_t keys() const { return keys_; }
   // The contents of the filter block of the keys added so far. Throws
   // std::bad_alloc if there is no memory.
   [[nodiscard]] BlockBuffer Finish() const;
 
+  // Bytes, until Finish().
+  [[nodiscard]] size_t MemoryUsage() const { return keys_ * sizeof(uint64_t); }
+
  private:
+  static constexpr size_t kHashesOfPiece = size_t{1} << 15;
+
   const double bits_per_key_;
-  // In small pieces: the heap keeps large ones when they are freed.
-  std::deque<uint64_t> hashes_;
+  size_t keys_ = 0;
+  uint64_t last_hash_ = 0;
+  // In pieces of that many, so that none is ever copied.
+  std::vector<PagedVector<uint64_t>> hashes_;
 };
 
 // Answers from the contents of a filter block, whoever wrote it: what is not

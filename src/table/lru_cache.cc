@@ -47,6 +47,14 @@ struct Entry {
 // The buckets grow when there are as many entries, so that an entry has at most
 // two of them to itself.
 constexpr size_t kEntryOverhead = sizeof(Entry) + 2 * sizeof(Entry*);
+// Tables come and go while a database is written. Blocks would fill the room of
+// a table that went before the next one comes, and their memory would not be
+// there at once when that one needs it: of pieces of a slab, some stay. So of
+// room that is free blocks get one of so many parts, and a little more, each
+// time that all of them have been replaced.
+constexpr size_t kRoomParts = 64;
+constexpr size_t kRoomStepMin = 4096;
+
 // A node and a bucket of the map of files, as the allocator rounds them.
 constexpr size_t kFileOverhead = 64;
 
@@ -133,15 +141,22 @@ class alignas(kShardAlignment) Shard {
     return entry->block;
   }
 
-  void Insert(std::unique_ptr<Entry> entry) EXCLUDES(mutex_) {
+  // True once for each time that as much was inserted as there is room for.
+  bool Insert(std::unique_ptr<Entry> entry) EXCLUDES(mutex_) {
     Discarded discarded;
     MutexLock lock(&mutex_);
     const size_t needed = entry->charge + kFileOverhead;
-    if (needed > capacity_) return;
-    if (*Find(entry->hash, entry->file_id, entry->offset) != nullptr) return;
+    if (needed > capacity_) return false;
+    if (*Find(entry->hash, entry->file_id, entry->offset) != nullptr) {
+      return false;
+    }
     EvictUntil(capacity_ - needed, &discarded);
+    inserted_ += entry->charge;
     Link(std::move(entry));
     PL_DCHECK(usage() <= capacity_);
+    if (inserted_ < capacity_) return false;
+    inserted_ = 0;
+    return true;
   }
 
   void EraseFile(uint64_t file_id) EXCLUDES(mutex_) {
@@ -307,6 +322,8 @@ class alignas(kShardAlignment) Shard {
   uint64_t protections_ GUARDED_BY(mutex_) = 0;
   // The first entry of each file that has any.
   std::unordered_map<uint64_t, Entry*> files_ GUARDED_BY(mutex_);
+  // Bytes, since Insert() last returned true.
+  size_t inserted_ GUARDED_BY(mutex_) = 0;
   uint64_t hits_ GUARDED_BY(mutex_) = 0;
   uint64_t misses_ GUARDED_BY(mutex_) = 0;
 };
@@ -333,7 +350,7 @@ class LruCache final : public BlockCache {
   }
   size_t GetUsage() const override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
-    return Sum(&Shard::Usage) + given_away();
+    return Sum(&Shard::Usage) + std::min(reserved_, given_away());
   }
   size_t GetPinnedUsage() const override { return Sum(&Shard::PinnedUsage); }
 
@@ -356,7 +373,7 @@ class LruCache final : public BlockCache {
     entry->block = std::move(block);
     entry->charge = charge + kEntryOverhead;
     entry->hash = static_cast<uint32_t>(hash);
-    ShardOf(hash)->Insert(std::move(entry));
+    if (ShardOf(hash)->Insert(std::move(entry))) GiveBackSome();
   }
 
   void EraseFile(uint64_t file_id) override {
@@ -366,13 +383,14 @@ class LruCache final : public BlockCache {
   void Reserve(size_t bytes) override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
     reserved_ += bytes;
+    if (reserved_ <= room_) return;
+    room_ = reserved_;
     DivideCapacity();
   }
   void Release(size_t bytes) override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
     PL_CHECK(bytes <= reserved_);
     reserved_ -= bytes;
-    DivideCapacity();
   }
 
   uint64_t hits() const override { return Sum(&Shard::Hits); }
@@ -386,7 +404,18 @@ class LruCache final : public BlockCache {
 
   // What blocks give way to: they keep half, however much is reserved.
   [[nodiscard]] size_t given_away() const REQUIRES(capacity_mutex_) {
-    return std::min(reserved_, capacity_ / 2);
+    return std::min(room_, capacity_ / 2);
+  }
+
+  // Room that is not reserved any more goes back to the blocks slowly, when
+  // they have shown that they can fill it.
+  void GiveBackSome() EXCLUDES(capacity_mutex_) {
+    MutexLock lock(&capacity_mutex_);
+    if (room_ == reserved_) return;
+    const size_t unused = room_ - reserved_;
+    room_ -=
+        std::min(unused, unused / kRoomParts / shard_count_ + kRoomStepMin);
+    DivideCapacity();
   }
 
   void DivideCapacity() REQUIRES(capacity_mutex_) {
@@ -411,6 +440,8 @@ class LruCache final : public BlockCache {
   mutable Mutex capacity_mutex_;
   size_t capacity_ GUARDED_BY(capacity_mutex_) = 0;
   size_t reserved_ GUARDED_BY(capacity_mutex_) = 0;
+  // At least as much; what was reserved until a short while ago.
+  size_t room_ GUARDED_BY(capacity_mutex_) = 0;
 };
 
 int DefaultShardBits(size_t capacity) {

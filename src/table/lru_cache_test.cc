@@ -251,8 +251,34 @@ TEST_F(LruCacheTest, BlocksGiveWayToWhatIsReserved) {
     for (uint64_t offset = 10; offset < 20; ++offset) Insert(offset);
     EXPECT_EQ(FakeBlock::count.load(), 7);
   }
-  for (uint64_t offset = 20; offset < 30; ++offset) Insert(offset);
-  EXPECT_EQ(FakeBlock::count.load(), 10) << "the room was given back";
+  EXPECT_LE(cache_->GetUsage(), 8 * kBlockBytes) << "nothing is reserved";
+}
+
+TEST_F(LruCacheTest, BlocksGetTheRoomOfWhatWentAwaySlowly) {
+  MakeCache(10);
+  { const CacheReservation table(cache_, 3 * kBlockBytes); }
+  for (uint64_t offset = 0; offset < 20; ++offset) Insert(offset);
+  EXPECT_EQ(FakeBlock::count.load(), 7) << "there may soon be another one";
+  const CacheReservation next(cache_, 2 * kBlockBytes);
+  EXPECT_EQ(FakeBlock::count.load(), 7) << "which needs no block's room";
+  for (uint64_t offset = 20; offset < 1000; ++offset) Insert(offset);
+  EXPECT_EQ(FakeBlock::count.load(), 8) << "all but what is reserved";
+}
+
+TEST_F(LruCacheTest, AReservationGrowsAndIsGivenBackWhole) {
+  MakeCache(10);
+  for (uint64_t offset = 0; offset < 10; ++offset) Insert(offset);
+  {
+    CacheReservation growing(cache_, 0);
+    EXPECT_EQ(FakeBlock::count.load(), 10);
+    growing.GrowTo(2 * kBlockBytes);
+    EXPECT_EQ(FakeBlock::count.load(), 8);
+    growing.GrowTo(kBlockBytes);
+    growing.GrowTo(4 * kBlockBytes);
+    EXPECT_EQ(FakeBlock::count.load(), 6);
+    EXPECT_GE(cache_->GetUsage(), 10 * kBlockBytes);
+  }
+  EXPECT_LT(cache_->GetUsage(), 7 * kBlockBytes);
 }
 
 TEST_F(LruCacheTest, BlocksKeepHalfHoweverMuchIsReserved) {

@@ -8,6 +8,7 @@
 
 #include "src/base/check.h"
 #include "src/table/block_builder.h"
+#include "src/table/block_cache.h"
 #include "src/table/bloom_filter.h"
 #include "src/table/compression.h"
 #include "src/table/table_format.h"
@@ -21,6 +22,8 @@ namespace {
 // for the rate limiter, and the kernel, to let others through in between.
 constexpr size_t kWriteBufferBytes = size_t{64} << 10;
 static_assert(kEntryBytesMax + (uint64_t{255} << 20) <= kMaxBlockBytes);
+// Of memory that is reserved in the cache.
+constexpr size_t kReservationStep = size_t{256} << 10;
 // About what properties, metaindex and footer take.
 constexpr uint64_t kTailBytes = 1200;
 // What an index entry takes beside its separator: lengths, tag, handle, and
@@ -60,6 +63,11 @@ class IndexBuilder {
   [[nodiscard]] size_t blocks() const { return blocks_.size(); }
   [[nodiscard]] uint64_t EstimatedSize() const {
     return separator_bytes_ + blocks_.size() * kIndexEntryBytes;
+  }
+
+  // Bytes, about.
+  [[nodiscard]] size_t MemoryUsage() const {
+    return blocks_.size() * sizeof(DataBlock) + separator_bytes_;
   }
 
   // Makes `index` the index block.
@@ -114,7 +122,8 @@ class TableBuilder::Impl {
         file_(std::move(file)),
         data_block_(options.table.block_restart_interval),
         tombstone_block_(/*restart_interval=*/1),
-        index_(options.comparator) {
+        index_(options.comparator),
+        reservation_(options.block_cache, 0) {
     if (const FilterPolicy* policy = options.table.filter_policy.get();
         policy != nullptr) {
       filter_.emplace(policy->bits_per_key());
@@ -235,7 +244,16 @@ class TableBuilder::Impl {
     }
     index_.AddBlock(handle, data_block_.last_key(), next);
     data_block_.Reset();
+    ReserveMemory();
     return Status::OK();
+  }
+
+  // What is held until the table is finished counts in the cache, as it will
+  // when it is open. In steps: each one takes all locks of the cache.
+  void ReserveMemory() {
+    size_t bytes = index_.MemoryUsage();
+    if (filter_) bytes += filter_->MemoryUsage();
+    reservation_.GrowTo(bytes / kReservationStep * kReservationStep);
   }
 
   // Filter, index, range tombstones, properties; then what leads to them.
@@ -348,6 +366,7 @@ class TableBuilder::Impl {
   Status WriteBlock(const Slice& contents, CompressionType type,
                     BlockHandle* handle) {
     *handle = {.offset = offset_, .size = contents.size()};
+    buffer_.reserve(buffer_.size() + contents.size() + kBlockTrailerBytes);
     buffer_.append(contents.data(), contents.size());
     PutBlockTrailer(&buffer_, options_.table.checksum, contents.size(), type);
     offset_ += contents.size() + kBlockTrailerBytes;
@@ -378,6 +397,7 @@ class TableBuilder::Impl {
   std::string tombstone_key_;
   IndexBuilder index_;
   std::optional<BloomFilterBuilder> filter_;
+  CacheReservation reservation_;
 
   uint64_t entries_ = 0;
   uint64_t deletions_ = 0;

@@ -15,9 +15,13 @@
 
 namespace paceline {
 
+class BlockCache;
+
 struct TableBuilderOptions {
   const InternalKeyComparator* comparator = nullptr;
   BlockBasedTableOptions table;
+  // What the builder holds counts in it. May be null.
+  std::shared_ptr<BlockCache> block_cache;
   CompressionType compression = kNoCompression;
   CompressionOptions compression_options;
   // Asked before every write of the file. Null: no limit.

@@ -54,7 +54,8 @@ Status TableIndex::AddEntry(const Slice& separator, const BlockHandle& handle) {
                        has_user_keys_ ? 0 : ExtractTag(separator)) > 0) {
     return Status::Corruption("the index is not in order");
   }
-  separators_.append(separator.data(), separator.size());
+  separators_.insert(separators_.end(), separator.data(),
+                     separator.data() + separator.size());
   entries_.push_back(
       {.offset = handle.offset,
        .size = static_cast<uint32_t>(handle.size),

@@ -4,12 +4,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "paceline/slice.h"
 #include "paceline/status.h"
 
+#include "src/base/paged_vector.h"
 #include "src/format/internal_key.h"
 #include "src/format/key_numbers.h"
 #include "src/table/block.h"
@@ -80,8 +79,8 @@ class TableIndex {
   bool has_user_keys_;
   uint64_t bytes_max_;
   uint64_t block_bytes_left_;
-  std::vector<Entry> entries_;
-  std::string separators_;
+  PagedVector<Entry> entries_;
+  PagedVector<char> separators_;
   KeyNumbers numbers_;  // For the default order: of the user keys.
 };
 
