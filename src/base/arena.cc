@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
 constexpr size_t kLastBlockBytes = size_t{4} << 20;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
+constexpr size_t kRegionBytes = 4 * kLastBlockBytes;
 constexpr size_t kCacheLineBytes = 64;
 
 size_t RoundUp(size_t bytes, size_t unit) {
@@ -25,31 +26,17 @@ size_t RoundUp(size_t bytes, size_t unit) {
 
 bool HasHugePages(size_t block_size) { return block_size >= kHugePageBytes; }
 
-char* AllocateBlock(size_t size) {
-  if (!HasHugePages(size)) {
-    return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
-  }
-  char* memory = MapPages(size, kHugePageBytes);
-  if (memory != nullptr) AdviseHugePages(memory, size);
-  return memory;
-}
-
-void FreeBlock(char* memory, size_t size) {
-  if (HasHugePages(size)) {
-    UnmapPages(memory, size);
-  } else {
-    std::free(memory);
-  }
-}
-
 }  // namespace
 
 Arena::Arena() : next_block_size_(kFirstBlockBytes) {}
 
 Arena::~Arena() {
   for (Block* block : blocks_) {
-    FreeBlock(block->memory, block->size);
+    if (!HasHugePages(block->size)) std::free(block->memory);
     delete block;
+  }
+  for (const Region& region : regions_) {
+    UnmapPages(region.memory, region.size);
   }
 }
 
@@ -93,10 +80,28 @@ Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
   std::unique_ptr<Block> made(new Block{nullptr, size, 0, used_before});
   blocks_.push_back(made.get());
   Block* block = made.release();
-  block->memory = AllocateBlock(size);
+  block->memory =
+      HasHugePages(size)
+          ? CutFromRegion(size)
+          : static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
   PL_CHECK(block->memory != nullptr);
   memory_usage_.fetch_add(size, std::memory_order_relaxed);
   return block;
+}
+
+// What is left of a region that is too small is addresses only.
+char* Arena::CutFromRegion(size_t size) {
+  if (regions_.empty() || size > regions_.back().size - regions_.back().used) {
+    const size_t region_size = std::max(size, kRegionBytes);
+    regions_.push_back({nullptr, region_size, 0});
+    regions_.back().memory = MapPages(region_size, kHugePageBytes);
+    if (regions_.back().memory == nullptr) return nullptr;
+    AdviseHugePages(regions_.back().memory, region_size);
+  }
+  Region* region = &regions_.back();
+  char* memory = region->memory + region->used;
+  region->used += size;
+  return memory;
 }
 
 size_t Arena::AllocatedBytes() const {

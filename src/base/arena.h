@@ -40,8 +40,18 @@ class Arena {
     size_t used_before;
   };
 
+  // Addresses that blocks in huge pages are cut from. Mapping them waits for
+  // whoever maps or unmaps, so it is done for several blocks at once; the
+  // system gives the memory as it is used.
+  struct Region {
+    char* memory;
+    size_t size;
+    size_t used;
+  };
+
   char* AllocateSlow(size_t bytes) EXCLUDES(mutex_);
   Block* NewBlock(size_t size, size_t used_before) REQUIRES(mutex_);
+  char* CutFromRegion(size_t size) REQUIRES(mutex_);
 
   // Release when a new block is installed, acquire when it is used.
   Atomic<Block*> current_ = nullptr;
@@ -50,6 +60,7 @@ class Arena {
 
   Mutex mutex_;
   std::vector<Block*> blocks_ GUARDED_BY(mutex_);
+  std::vector<Region> regions_ GUARDED_BY(mutex_);
   size_t next_block_size_ GUARDED_BY(mutex_);
 };
 

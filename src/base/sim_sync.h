@@ -233,5 +233,6 @@ class Thread {
 
 // Lets the others go first.
 void SpinPause();
+inline void YieldProcessor() { SpinPause(); }
 
 }  // namespace paceline

@@ -34,6 +34,8 @@ class CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void Lock() ACQUIRE() { mutex_.lock(); }
+  // False at once if another thread has it.
+  [[nodiscard]] bool TryLock() TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void Unlock() RELEASE() { mutex_.unlock(); }
 
  private:
@@ -71,6 +73,11 @@ inline void SpinPause() {
   asm volatile("yield" ::: "memory");
 #endif
 }
+
+// Lets those run who wait for the processor of this thread. For long work in
+// the background: they would get it at the scheduler's next tick only, some
+// milliseconds later.
+inline void YieldProcessor() { std::this_thread::yield(); }
 
 #endif  // PACELINE_SIM
 

@@ -13,6 +13,11 @@ constexpr uint64_t kDelayNanosMin = 500'000;
 // that a rate that rises again helps soon.
 constexpr uint64_t kDelayNanosMax = 20'000'000;
 
+// A writer that had no processor for a while, or slept for longer than it was
+// asked to, may make up for so much of it: what counts is the rate over a time
+// in which a memtable hardly grows.
+constexpr uint64_t kCatchUpNanosMax = 5'000'000;
+
 // The name of stops that no column family asked for.
 constexpr const char* kNoFamily = "";
 
@@ -110,8 +115,8 @@ void WriteController::SpendSlowly(uint64_t bytes) {
   uint64_t now = clock_->MonotonicNanos();
   double seconds =
       static_cast<double>(bytes) / static_cast<double>(stall_.bytes_per_second);
-  paid_at_nanos_ =
-      std::max(paid_at_nanos_, now) + static_cast<uint64_t>(seconds * 1e9);
+  paid_at_nanos_ = std::max(paid_at_nanos_ + kCatchUpNanosMax, now) -
+                   kCatchUpNanosMax + static_cast<uint64_t>(seconds * 1e9);
 }
 
 void WriteController::Shutdown() {

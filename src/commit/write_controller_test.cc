@@ -8,6 +8,10 @@ namespace paceline {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
+// What a 64th of a MiB takes at a MiB a second.
+constexpr uint64_t kNanosOfA64th = 15'625'000;
+// How much of what it was late a writer may make up for.
+constexpr uint64_t kCatchUpNanos = 5'000'000;
 
 // Stands still unless a test moves it.
 class ManualClock final : public Clock {
@@ -111,10 +115,10 @@ TEST_F(WriteControllerTest, ADelayLastsUntilWhatWasWrittenIsPaidFor) {
   EXPECT_TRUE(controller_.needs_hold());
   EXPECT_FALSE(controller_.is_stopped());
   EXPECT_EQ(controller_.DelayNanos(), 0u);
-  controller_.Spend(kMiB / 64);  // 15.625 ms.
-  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u);
+  controller_.Spend(kMiB / 64);
+  EXPECT_EQ(controller_.DelayNanos(), kNanosOfA64th - kCatchUpNanos);
   clock_.Advance(10'000'000);
-  EXPECT_EQ(controller_.DelayNanos(), 5'625'000u);
+  EXPECT_EQ(controller_.DelayNanos(), 625'000u);
   clock_.Advance(10'000'000);
   EXPECT_EQ(controller_.DelayNanos(), 0u);
 }
@@ -122,6 +126,7 @@ TEST_F(WriteControllerTest, ADelayLastsUntilWhatWasWrittenIsPaidFor) {
 // A sleep is never exact, and a lower rate must not bind for ever.
 TEST_F(WriteControllerTest, SmallDebtsWaitAndLargeOnesArePaidInParts) {
   controller_.SetStall(DelayTo(kMiB));
+  controller_.Spend(kMiB / 200);  // 5 ms.
   controller_.Spend(100);
   EXPECT_EQ(controller_.DelayNanos(), 0u);
   for (int i = 0; i < 10; ++i) controller_.Spend(100);
@@ -132,25 +137,35 @@ TEST_F(WriteControllerTest, SmallDebtsWaitAndLargeOnesArePaidInParts) {
 
 TEST_F(WriteControllerTest, ADebtIsPaidAtTheRateOfNow) {
   controller_.SetStall(DelayTo(kMiB));
-  controller_.Spend(kMiB / 64);  // 15.625 ms.
-  controller_.SetStall(DelayTo(4 * kMiB));
-  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 4);
   controller_.Spend(kMiB / 64);
-  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u / 2);
+  controller_.SetStall(DelayTo(4 * kMiB));
+  const uint64_t owed = (kNanosOfA64th - kCatchUpNanos) / 4;
+  EXPECT_EQ(controller_.DelayNanos(), owed);
+  controller_.Spend(kMiB / 64);
+  EXPECT_EQ(controller_.DelayNanos(), owed + kNanosOfA64th / 4);
 }
 
 TEST_F(WriteControllerTest, ADebtTakesNoLongerWhenTheRateFalls) {
   controller_.SetStall(DelayTo(kMiB));
   controller_.Spend(kMiB / 64);
   controller_.SetStall(DelayTo(kMiB / 16));
-  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u);
+  EXPECT_EQ(controller_.DelayNanos(), kNanosOfA64th - kCatchUpNanos);
 }
 
-TEST_F(WriteControllerTest, TimeWithoutWritesIsNotSavedUp) {
+TEST_F(WriteControllerTest, AWriterThatCameLateCatchesUp) {
   controller_.SetStall(DelayTo(kMiB));
+  controller_.Spend(kMiB / 64);
+  clock_.Advance(controller_.DelayNanos() + 2'000'000);
+  controller_.Spend(kMiB / 64);
+  EXPECT_EQ(controller_.DelayNanos(), kNanosOfA64th - 2'000'000);
+}
+
+TEST_F(WriteControllerTest, ALongTimeWithoutWritesIsNotSavedUp) {
+  controller_.SetStall(DelayTo(kMiB));
+  controller_.Spend(kMiB / 64);
   clock_.Advance(uint64_t{3600} * 1'000'000'000);
   controller_.Spend(kMiB / 64);
-  EXPECT_EQ(controller_.DelayNanos(), 15'625'000u);
+  EXPECT_EQ(controller_.DelayNanos(), kNanosOfA64th - kCatchUpNanos);
 }
 
 TEST_F(WriteControllerTest, TheDebtIsForgottenWhenTheDelayEnds) {

@@ -4,9 +4,17 @@
 #include <utility>
 
 #include "src/base/check.h"
+#include "src/base/sync.h"
 #include "src/format/file_name.h"
 
 namespace paceline {
+
+namespace {
+
+// Some hundred microseconds of work.
+constexpr uint32_t kEntriesInARow = 512;
+
+}  // namespace
 
 TableOutput::TableOutput(Config config) : config_(std::move(config)) {}
 
@@ -65,7 +73,14 @@ Status TableOutput::Add(const Slice& internal_key, const Slice& value) {
   open_.smallest_sequence = std::min(open_.smallest_sequence, sequence);
   open_.largest_sequence = std::max(open_.largest_sequence, sequence);
   last_key_.assign(internal_key.data(), internal_key.size());
+  LetOthersRun();
   return builder_->Add(internal_key, value);
+}
+
+void TableOutput::LetOthersRun() {
+  if (++entries_in_a_row_ < kEntriesInARow) return;
+  entries_in_a_row_ = 0;
+  YieldProcessor();
 }
 
 bool TableOutput::HasTombstonesBefore(const Slice* next) const {

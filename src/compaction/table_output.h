@@ -70,6 +70,7 @@ class TableOutput {
  private:
   Status Begin();
   Status End(const Slice* next);
+  void LetOthersRun();
   void AddTombstones(const Slice* next);
   [[nodiscard]] bool HasTombstonesBefore(const Slice* next) const;
   void Extend(const Slice& begin, const Slice& end, SequenceNumber sequence);
@@ -85,6 +86,7 @@ class TableOutput {
   std::vector<FileMetaData> files_;
   std::vector<std::string> paths_;
   uint64_t bytes_written_ = 0;
+  uint32_t entries_in_a_row_ = 0;
   bool keeps_files_ = false;
 };
 

@@ -79,9 +79,10 @@ void Background::FamiliesChanged() noexcept {
   changed_.NotifyAll();
 }
 
-void Background::UpdateStall() {
-  MutexLock lock(&mutex_);
+void Background::UpdateStallIfFree() noexcept {
+  if (!mutex_.TryLock()) return;
   UpdateStallLocked();
+  mutex_.Unlock();
 }
 
 // --- What is due -----------------------------------------------------------

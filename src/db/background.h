@@ -79,8 +79,9 @@ class Background {
   void Sealed(uint64_t ordinal, bool together) EXCLUDES(mutex_);
   // Column families have come or gone.
   void FamiliesChanged() noexcept EXCLUDES(mutex_);
-  // The mutable memtables have grown: looks at the stall anew.
-  void UpdateStall() EXCLUDES(mutex_);
+  // The mutable memtables have grown: looks at the stall anew. Does nothing
+  // while another thread is at work here, which may have no processor now.
+  void UpdateStallIfFree() noexcept EXCLUDES(mutex_);
 
   // Blocks until nothing that `families` had sealed before the call is
   // unflushed. The failure that keeps it so, if a flush fails meanwhile.

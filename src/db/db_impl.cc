@@ -98,13 +98,12 @@ DBImpl::~DBImpl() {
 
 Status DBImpl::StartWriting() {
   if (write_path_ == nullptr) return Status::OK();
-  Status s =
-      write_path_->Open(opened_at_sequence_, predecessor_,
-                        {.sealed =
-                             [this](uint64_t ordinal, bool together) {
-                               background_->Sealed(ordinal, together);
-                             },
-                         .grown = [this] { background_->UpdateStall(); }});
+  Status s = write_path_->Open(
+      opened_at_sequence_, predecessor_,
+      {.sealed = [this](
+                     uint64_t ordinal,
+                     bool together) { background_->Sealed(ordinal, together); },
+       .grown = [this] { background_->UpdateStallIfFree(); }});
   if (!s.ok()) return s;
   write_path_->ReleaseWals(versions_->FirstLiveLog());
   background_->Start();

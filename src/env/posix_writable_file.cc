@@ -39,6 +39,7 @@ constexpr uint64_t kTouchAheadBytes = uint64_t{4} << 20;
 // At one go: a few milliseconds, in which a processor is not the writer's. It
 // is several times what is written between two of them.
 constexpr uint64_t kTouchAtOnceBytes = uint64_t{1} << 20;
+constexpr uint64_t kTouchInARowBytes = uint64_t{128} << 10;
 
 // Stores what is there, so that the page is mapped and dirty; at one go, as the
 // writer may get there. Not by an advice: the kernel would lock the whole
@@ -191,16 +192,28 @@ StatusOr<MappedWritableFile::Window> MappedWritableFile::MakeWindow(
   return window;
 }
 
+// PrepareAhead() may be making the same window, but nobody waits for a thread
+// that may have no processor: of two windows one is let go.
 Status MappedWritableFile::NextWindow() {
-  MutexLock lock(&mutex_);
-  if (next_.memory == nullptr) {
+  Window next;
+  {
+    MutexLock lock(&mutex_);
+    next = std::exchange(next_, Window());
+    if (next.memory != nullptr) current_ = next;
+  }
+  if (next.memory == nullptr) {
     StatusOr<Window> made = MakeWindow(window_.offset + window_bytes_);
     if (!made.ok()) return made.status();
-    next_ = *made;
+    next = *made;
+    MutexLock lock(&mutex_);
+    current_ = next;
+    // Not unmapped here: PrepareAhead() may be at work in it.
+    if (next_.memory != nullptr) {
+      retired_.push_back(std::exchange(next_, Window()));
+    }
   }
   outgrown_.push_back(window_);
-  window_ = std::exchange(next_, Window());
-  current_ = window_;
+  window_ = next;
   return Status::OK();
 }
 
@@ -280,6 +293,7 @@ Status MappedWritableFile::Sync() {
 
 Status MappedWritableFile::Close() {
   // Not while PrepareAhead() uses the descriptor.
+  MutexLock preparing(&prepare_mutex_);
   MutexLock lock(&mutex_);
   Status result;
   uint64_t size = size_.load(std::memory_order_relaxed);
@@ -294,27 +308,51 @@ Status MappedWritableFile::Close() {
 }
 
 void MappedWritableFile::PrepareAhead() {
-  MutexLock lock(&mutex_);
-  if (is_closed_) return;
-  for (const Window& window : retired_) Unmap(window);
-  retired_.clear();
+  MutexLock preparing(&prepare_mutex_);
+  Window current;
+  Window next;
+  std::vector<Window> retired;
+  {
+    MutexLock lock(&mutex_);
+    if (is_closed_) return;
+    retired.swap(retired_);
+    current = current_;
+    next = next_;
+  }
+  for (const Window& window : retired) Unmap(window);
   uint64_t tail = size_.load(std::memory_order_relaxed);
-  bool is_quarter_used = tail >= current_.offset + window_bytes_ / 4;
-  if (next_.memory == nullptr && is_quarter_used) {
+  bool is_quarter_used = tail >= current.offset + window_bytes_ / 4;
+  if (next.memory == nullptr && is_quarter_used) {
     // A failure here is met again, and reported, by the Append() that needs
     // the window.
-    StatusOr<Window> made = MakeWindow(current_.offset + window_bytes_);
-    if (made.ok()) next_ = *made;
+    StatusOr<Window> made = MakeWindow(current.offset + window_bytes_);
+    if (made.ok()) {
+      if (!OfferNext(current, *made)) return;
+      next = *made;
+    }
   }
   // Touching makes pages dirty. Where syncs are frequent each of them would
   // write those pages, which costs more than the page faults do.
   uint64_t syncs = syncs_.load(std::memory_order_relaxed);
   bool is_synced_often = std::exchange(syncs_seen_, syncs) != syncs;
   if (is_synced_often) return;
-  TouchAhead(current_, tail);
-  if (next_.memory != nullptr && touched_to_ >= next_.offset) {
-    TouchAhead(next_, tail);
+  // Nobody else unmaps a window.
+  TouchAhead(current, tail);
+  if (next.memory != nullptr && touched_to_ >= next.offset) {
+    TouchAhead(next, tail);
   }
+}
+
+bool MappedWritableFile::OfferNext(const Window& current, const Window& made) {
+  {
+    MutexLock lock(&mutex_);
+    if (current_.offset == current.offset) {
+      next_ = made;
+      return true;
+    }
+  }
+  Unmap(made);
+  return false;
 }
 
 void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
@@ -328,6 +366,7 @@ void MappedWritableFile::TouchAhead(const Window& window, uint64_t tail) {
   for (uint64_t page = begin; page < end; page += kPageBytes) {
     if (has_lost_stores_.load(std::memory_order_relaxed)) break;
     TouchPage(window.memory + (page - window.offset));
+    if (page % kTouchInARowBytes == 0) YieldProcessor();
   }
   touched_to_ = end;
 }

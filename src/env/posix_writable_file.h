@@ -64,8 +64,8 @@ class MappedWritableFile final : public WritableFile {
   using WritableFile::Append;
   Status Append(std::span<const Slice> pieces) override;
   Status Sync() override;
-  Status Close() override EXCLUDES(mutex_);
-  void PrepareAhead() override EXCLUDES(mutex_);
+  Status Close() override EXCLUDES(prepare_mutex_, mutex_);
+  void PrepareAhead() override EXCLUDES(prepare_mutex_, mutex_);
 
  private:
   struct Window {
@@ -80,7 +80,9 @@ class MappedWritableFile final : public WritableFile {
   void RetireOutgrown() EXCLUDES(mutex_);
   Status Copy(const Slice& bytes, uint64_t offset);
   [[nodiscard]] Status LostStores() const;
-  void TouchAhead(const Window& window, uint64_t tail) REQUIRES(mutex_);
+  // False, and `made` is unmapped, if the window behind `current` is there.
+  bool OfferNext(const Window& current, const Window& made) EXCLUDES(mutex_);
+  void TouchAhead(const Window& window, uint64_t tail) REQUIRES(prepare_mutex_);
   void Unmap(const Window& window) const;
 
   const std::string path_;
@@ -101,13 +103,17 @@ class MappedWritableFile final : public WritableFile {
   Window window_;
   std::vector<Window> outgrown_;
 
+  // Held for the whole of PrepareAhead(), the only one to unmap windows before
+  // the end. Taken before mutex_, which is held for moments.
+  Mutex prepare_mutex_;
+  uint64_t touched_to_ GUARDED_BY(prepare_mutex_) = 0;
+  uint64_t syncs_seen_ GUARDED_BY(prepare_mutex_) = 0;
+
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;
   Window current_ GUARDED_BY(mutex_);  // What window_ is, for PrepareAhead().
   Window next_ GUARDED_BY(mutex_);
   std::vector<Window> retired_ GUARDED_BY(mutex_);
-  uint64_t touched_to_ GUARDED_BY(mutex_) = 0;
-  uint64_t syncs_seen_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace paceline

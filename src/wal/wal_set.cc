@@ -212,9 +212,12 @@ void WalSet::WaitUntilIdle() {
   }
 }
 
+// The thread would wait for the mutex if it woke up before it is unlocked.
 void WalSet::RequestWork() {
-  MutexLock lock(&mutex_);
-  has_work_ = true;
+  {
+    MutexLock lock(&mutex_);
+    has_work_ = true;
+  }
   work_requested_.NotifyOne();
 }
 
