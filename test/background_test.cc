@@ -55,7 +55,7 @@ class BackgroundTest : public testing::Test {
   void Flush(const std::vector<std::string>& keys,
              const std::string& family = kDefault, bool waits = true) {
     for (const std::string& key : keys) Put(key, family);
-    ASSERT_THAT(database_->Flush({.wait = waits}, {database_.Family(family)}),
+    ASSERT_THAT(database_->Flush({.wait = waits}, database_.Family(family)),
                 IsOk());
   }
   Status CompactAll(const std::string& family = kDefault) {

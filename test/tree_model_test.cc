@@ -397,7 +397,7 @@ class TreeRun {
 
   void Flush() {
     ASSERT_THAT(database_->Flush({.wait = random_.OneIn(2)},
-                                 {database_.Family(RandomFamily())}),
+                                 database_.Family(RandomFamily())),
                 IsOk());
     ++operations_;
   }
@@ -565,7 +565,7 @@ int RunChild(const std::vector<std::string>& arguments) {
     ColumnFamilyHandle* family =
         database.Family(kMoreFamilies[random.Below(kMoreFamilies.size())]);
     if (random.OneIn(60)) {
-      CheckInChild(database->Flush({.wait = random.OneIn(2)}, {family}));
+      CheckInChild(database->Flush({.wait = random.OneIn(2)}, family));
     }
     if (random.OneIn(200)) {
       CheckInChild(database->CompactRange({}, family, nullptr, nullptr));

@@ -143,7 +143,7 @@ class WriteOptionsTest : public testing::TestWithParam<OptionsCase> {
 
   void FlushSomething() {
     const std::string family = kFamilies[random_.Below(kFamilies.size())];
-    ASSERT_THAT(database_->Flush({}, {database_.Family(family)}), IsOk());
+    ASSERT_THAT(database_->Flush({}, database_.Family(family)), IsOk());
     for (const std::string& each : kFamilies) {
       if (options_.atomic_flush || each == family) history_.Flushed(each);
     }
