@@ -3,10 +3,10 @@
 # that build and test it. To be sourced:
 #
 #   source tools/packages.sh
-#   install_packages build|bench|test
+#   install_packages build|bench|charts|test
 #
 # Installs the packages of that group that are missing, and nothing if none
-# is. Each group contains the ones named before it.
+# is. Each group contains those named before it, but test not charts.
 
 PACELINE_PACKAGES_BUILD=(
   g++ cmake ninja-build ccache pkg-config
@@ -14,6 +14,8 @@ PACELINE_PACKAGES_BUILD=(
   libcli11-dev libfmt-dev nlohmann-json3-dev)
 PACELINE_PACKAGES_BENCH=(
   librocksdb-dev libleveldb-dev liblmdb-dev)
+PACELINE_PACKAGES_CHARTS=(
+  python3 python3-matplotlib)
 PACELINE_PACKAGES_TEST=(
   clang clang-format libclang-rt-14-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
@@ -43,6 +45,8 @@ install_packages() {
   case "$1" in
     build) ;;
     bench) wanted+=("${PACELINE_PACKAGES_BENCH[@]}") ;;
+    charts) wanted+=("${PACELINE_PACKAGES_BENCH[@]}"
+                     "${PACELINE_PACKAGES_CHARTS[@]}") ;;
     test) wanted+=("${PACELINE_PACKAGES_BENCH[@]}"
                    "${PACELINE_PACKAGES_TEST[@]}") ;;
     *) echo "install_packages: unknown group '$1'" >&2
