@@ -105,6 +105,11 @@ bool HasInvisibleEnd(const std::string& before, const std::string& after) {
   return type >= log::kRecyclableFull && type <= log::kRecyclableLast;
 }
 
+// Nothing reads it any more, so nothing of it can be seen.
+bool IsInArchive(const std::string& path) {
+  return path.find("/archive/") != std::string::npos;
+}
+
 // True if edits are missing at the end, and the others are what they were.
 bool HasLostEdits(const std::string& before, const std::string& after) {
   const uint64_t offset = FirstDifference(before, after);
@@ -144,7 +149,7 @@ Allowed AllowedBy(const RotHistory& history, const RotBase& base,
     switch (TypeOf(path)) {
       case FileType::kWal:
         allowed.is_in_wal = true;
-        is_visible |= !HasInvisibleEnd(before, after);
+        is_visible |= !IsInArchive(path) && !HasInvisibleEnd(before, after);
         commits_min =
             std::min(commits_min,
                      CommitsInFrontOf(history, before, offset, base.commits));
