@@ -1,10 +1,11 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Draws the summary of a run of paceline_bench.
 
   tools/chart.py <run.json> <chart.svg>
 
 A group of bars for each row of its table, one bar an engine: operations a
-second, on a logarithmic axis.
+second, on a logarithmic axis. Runs under the system's Python, which has the
+package that draws.
 """
 
 import json
@@ -18,13 +19,13 @@ matplotlib.rcParams["svg.hashsalt"] = "paceline"
 matplotlib.rcParams["svg.fonttype"] = "none"
 from matplotlib import pyplot  # noqa: E402  (after the choice of what draws)
 
-# A rate that cannot be told from "at once".
-RATE_MAX = 1e9
+# What is done once, and so has no rate.
+SINGLE = ("compact", "open", "waitforcompaction")
 
 
 def rows_of(summary):
   """Those of work, with what tells them from the others."""
-  timed = [row for row in summary if row["benchmark"] != "waitforcompaction"]
+  timed = [row for row in summary if row["benchmark"] not in SINGLE]
   varied = [key for key in ("threads", "sync", "value_size", "batch_size")
             if len({row.get(key) for row in timed}) > 1]
   for row in timed:
@@ -45,7 +46,7 @@ def draw(data, path):
       figsize=(9, 1 + len(rows) * (0.2 + 0.18 * len(engines))))
   for i, engine in enumerate(engines):
     places = [row + i * height for row in range(len(rows))]
-    rates = [min(rates.get(engine, 0), RATE_MAX) for _, rates in rows]
+    rates = [rates.get(engine, 0) for _, rates in rows]
     bars = axes.barh(places, rates, height=height, label=engine)
     axes.bar_label(bars, fontsize=7, padding=2, labels=[
         f"{rate / 1000:,.1f} k" for rate in rates])
