@@ -59,7 +59,9 @@ def draw(data, path):
   axes.legend(fontsize=8, loc="lower right")
   axes.spines[["top", "right"]].set_visible(False)
   figure.tight_layout()
-  figure.savefig(path, metadata={"Date": None})
+  # Nothing of when and with what it was drawn.
+  figure.savefig(path, metadata=dict.fromkeys(
+      ("Creator", "Date", "Format", "Type")))
 
 
 def main():
