@@ -236,12 +236,11 @@ BloomFilterBuilder::BloomFilterBuilder(double bits_per_key)
 
 void BloomFilterBuilder::AddKey(const Slice& user_key) {
   const uint64_t hash = FilterHash(user_key);
-  if (keys_ > 0 && last_hash_ == hash) return;
+  if (keys_ > 0 && hashes_.back().back() == hash) return;
   if (keys_ % kHashesOfPiece == 0) {
     hashes_.emplace_back().reserve(kHashesOfPiece);
   }
   hashes_.back().push_back(hash);
-  last_hash_ = hash;
   ++keys_;
 }
 

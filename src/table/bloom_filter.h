@@ -70,7 +70,6 @@ class BloomFilterBuilder {
 
   const double bits_per_key_;
   size_t keys_ = 0;
-  uint64_t last_hash_ = 0;
   // In pieces of that many, so that none is ever copied.
   std::vector<PagedVector<uint64_t>> hashes_;
 };
