@@ -48,7 +48,8 @@ class PosixWritableFile final : public WritableFile {
 // Appends by copying into windows: mappings of `window_bytes` each, over blocks
 // that fallocate() really gave. One window is in use; PrepareAhead() keeps the
 // next one ready, its first pages touched, so that appending costs neither
-// system calls nor page faults.
+// system calls nor page faults. Large appends are written by system calls,
+// which cost less than the page faults do that they save.
 //
 // Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
 // beside it.
@@ -78,6 +79,7 @@ class MappedWritableFile final : public WritableFile {
   StatusOr<Window> MakeWindow(uint64_t offset);
   Status NextWindow() EXCLUDES(mutex_);
   void RetireOutgrown() EXCLUDES(mutex_);
+  Status AppendLarge(std::span<const Slice> pieces);
   Status Copy(const Slice& bytes, uint64_t offset);
   [[nodiscard]] Status LostStores() const;
   // False, and `made` is unmapped, if the window behind `current` is there.
@@ -93,6 +95,7 @@ class MappedWritableFile final : public WritableFile {
   // which needs no more than a recent value.
   Atomic<uint64_t> size_ = 0;
   Atomic<uint64_t> syncs_ = 0;
+  Atomic<uint64_t> large_bytes_ = 0;  // Of AppendLarge().
   // The file system has refused a page, and some of what was stored since is
   // not in the file. See store_guard.h.
   Atomic<bool> has_lost_stores_ = false;
@@ -108,6 +111,8 @@ class MappedWritableFile final : public WritableFile {
   Mutex prepare_mutex_;
   uint64_t touched_to_ GUARDED_BY(prepare_mutex_) = 0;
   uint64_t syncs_seen_ GUARDED_BY(prepare_mutex_) = 0;
+  uint64_t large_bytes_seen_ GUARDED_BY(prepare_mutex_) = 0;
+  uint64_t tail_seen_ GUARDED_BY(prepare_mutex_) = 0;
 
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -55,13 +57,14 @@ TEST(PosixWritableFileTest, SpaceIsSetAsideBeyondTheEnd) {
   EXPECT_LE(SpaceOf(path), size + kAhead / 4) << "the rest is given back";
 }
 
-// A piece that ends in one window while the first one, which is stored last,
-// began in another: the first window must still be there.
-TEST(MappedWritableFileTest, AppendsCrossWindowsWhileOldOnesAreUnmapped) {
+// Appends pieces of up to `body_bytes_max` while the next window is prepared
+// all the time, and compares what is read with them.
+void AppendBesidePreparing(uint64_t window_bytes, uint64_t body_bytes_max,
+                           int appends) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";
   auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+      path, {.preallocate_bytes = window_bytes, .allow_mmap = true});
   ASSERT_TRUE(file.ok()) << file.status().ToString();
   Atomic<bool> stops = false;
   Thread helper([&] {
@@ -69,17 +72,54 @@ TEST(MappedWritableFileTest, AppendsCrossWindowsWhileOldOnesAreUnmapped) {
   });
   Random random(1);
   std::string expected;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < appends; ++i) {
     std::string header(7, static_cast<char>('a' + i % 26));
-    std::string body(random.Uniform(20000), static_cast<char>('A' + i % 26));
+    std::string body(random.Uniform(body_bytes_max),
+                     static_cast<char>('A' + i % 26));
     std::vector<Slice> pieces = {header, body};
-    ASSERT_TRUE((*file)->Append(pieces).ok());
+    EXPECT_TRUE((*file)->Append(pieces).ok());
     expected += header + body;
   }
   stops = true;
   helper.join();
+  EXPECT_TRUE(ReadAll(path, expected.size()) == expected) << "before Close()";
   ASSERT_TRUE((*file)->Close().ok());
   EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
+}
+
+// A piece that ends in one window while the first one, which is stored last,
+// began in another: the first window must still be there.
+TEST(MappedWritableFileTest, AppendsCrossWindowsWhileOldOnesAreUnmapped) {
+  AppendBesidePreparing(kWindowBytes, 20'000, 3000);
+}
+
+// Half of them are written by system calls, the others stored.
+TEST(MappedWritableFileTest, LargeAppendsMayComeBetweenSmallOnes) {
+  AppendBesidePreparing(kWindowBytes, 130'000, 500);
+  AppendBesidePreparing(uint64_t{1} << 20, 130'000, 500);
+}
+
+// As for stores: the end of the file is where it was.
+TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
+  TestDirectory directory;
+  const std::string path = directory.path() + "/file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{100'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string large(200'000, 'x');
+  const Status status = (*file)->Append(large);
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(status.IsIOError()) << status.ToString();
+  EXPECT_NE(status.ToString().find(path), std::string::npos);
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(*FileSystem::Default()->FileSize(path), 5U);
 }
 
 TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
