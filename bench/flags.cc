@@ -232,7 +232,8 @@ void CheckTogether(const Flags& flags) {
   if (!flags.disable_wal) return;
   bool syncs = std::count(flags.sync.begin(), flags.sync.end(), true) > 0;
   for (const std::string& name : flags.benchmarks) {
-    syncs = syncs || FindWorkload(name)->always_syncs;
+    const Workload& workload = *FindWorkload(name);
+    syncs = syncs || workload.always_syncs || workload.background_syncs;
   }
   if (syncs) Reject("--disable_wal", "a write that is not logged cannot sync");
 }

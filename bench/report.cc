@@ -247,9 +247,12 @@ std::string ResultLine(const RunResult& result, bool names_run) {
   if (result.found) {
     line += fmt::format(" ({} of {} found)", *result.found, result.operations);
   }
-  if (result.background_operations) {
-    line +=
-        fmt::format(" ({} written meanwhile)", *result.background_operations);
+  if (result.background_latencies) {
+    const Latencies& background = *result.background_latencies;
+    line += fmt::format(" ({} written meanwhile, p50 {} p99 {} micros)",
+                        background.calls,
+                        Micros(static_cast<double>(background.p50)),
+                        Micros(static_cast<double>(background.p99)));
   }
   const Latencies& latencies = result.latencies;
   line += fmt::format(

@@ -89,7 +89,10 @@ void to_json(Json& json, const RunResult& result) {
               {"table_bytes", OrNull(result.table_bytes)},
               {"directory_bytes", OrNull(result.directory_bytes)},
               {"memory_bytes", OrNull(result.memory_bytes)},
-              {"background_operations", OrNull(result.background_operations)}};
+              {"background_latency_nanos", nullptr}};
+  if (result.background_latencies) {
+    json["background_latency_nanos"] = ToJson(*result.background_latencies);
+  }
 }
 
 void from_json(const Json& json, RunResult& result) {
@@ -110,8 +113,10 @@ void from_json(const Json& json, RunResult& result) {
   result.table_bytes = CountOrNothing(json.at("table_bytes"));
   result.directory_bytes = CountOrNothing(json.at("directory_bytes"));
   result.memory_bytes = CountOrNothing(json.at("memory_bytes"));
-  result.background_operations =
-      CountOrNothing(json.at("background_operations"));
+  const Json& background = json.at("background_latency_nanos");
+  if (!background.is_null()) {
+    result.background_latencies = LatenciesFrom(background);
+  }
 }
 
 }  // namespace paceline::bench

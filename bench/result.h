@@ -55,8 +55,8 @@ struct RunResult {
   std::optional<uint64_t> directory_bytes = std::nullopt;
   // The most memory that the process had of its own meanwhile.
   std::optional<uint64_t> memory_bytes = std::nullopt;
-  // Of the background writer, if there was one.
-  std::optional<uint64_t> background_operations = std::nullopt;
+  // Of the background writer, if there was one: a write is a call.
+  std::optional<Latencies> background_latencies = std::nullopt;
 
   [[nodiscard]] double OperationsPerSecond() const {
     return seconds > 0 ? static_cast<double>(operations) / seconds : 0;

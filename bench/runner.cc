@@ -146,10 +146,12 @@ Status Runner::OpenEngine(bool fresh) {
 
 Status Runner::MakeSessions(const Workload& workload,
                             std::vector<std::unique_ptr<Session>>* sessions) {
-  WriteMode mode{.sync = plan_.sync || workload.always_syncs,
-                 .disable_wal = flags_.disable_wal};
   int count = plan_.threads + (workload.has_background_writer ? 1 : 0);
   for (int i = 0; i < count; ++i) {
+    bool is_background = i >= plan_.threads;
+    WriteMode mode{.sync = plan_.sync || workload.always_syncs ||
+                           (is_background && workload.background_syncs),
+                   .disable_wal = flags_.disable_wal};
     StatusOr<std::unique_ptr<Session>> session = engine_->NewSession(mode);
     if (!session.ok()) return session.status();
     sessions->push_back(*std::move(session));
@@ -200,7 +202,7 @@ RunResult Runner::MakeResult(const Workload& workload,
   if (size.ok()) result.directory_bytes = *size;
   if (workload.counts_found) result.found = measured.tally.found;
   if (workload.has_background_writer) {
-    result.background_operations = measured.background_operations;
+    result.background_latencies = Latencies::Of(measured.background_latencies);
   }
   return result;
 }

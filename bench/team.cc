@@ -164,11 +164,15 @@ void Team::RunMember(StartLine* start_line, Member* member) {
 
 void Team::RunBackground(StartLine* start_line) {
   start_line->Wait();
+  uint64_t now = clock_->Now();
   while (!stop_background_.load(std::memory_order_relaxed)) {
     background_->status = background_->operation->Run(&background_->tally);
-    if (background_->status.ok()) continue;
-    stop_.store(true, std::memory_order_relaxed);
-    return;
+    uint64_t before = std::exchange(now, clock_->Now());
+    if (!background_->status.ok()) {
+      stop_.store(true, std::memory_order_relaxed);
+      return;
+    }
+    background_->latencies.Add(clock_->Nanos(before, now));
   }
 }
 
@@ -206,7 +210,7 @@ StatusOr<TeamResult> Team::Collect() const {
   result.seconds = clock_->Seconds(start_tick_, last_tick);
   if (background_ != nullptr) {
     if (!background_->status.ok()) return background_->status;
-    result.background_operations = background_->tally.operations;
+    result.background_latencies = background_->latencies;
   }
   return result;
 }

@@ -36,7 +36,7 @@ struct TeamResult {
   Histogram latencies;  // Nanoseconds.
   double seconds = 0;
   double thread_seconds = 0;
-  uint64_t background_operations = 0;
+  Histogram background_latencies;
 };
 
 // Used by one thread, once.
@@ -51,7 +51,7 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   void AddThread(std::unique_ptr<Operation> operation);
-  // Runs beside the others until they are done; not timed.
+  // Runs beside the others until they are done; timed by itself.
   void SetBackground(std::unique_ptr<Operation> operation);
 
   // Returns when all threads are done: Aborted if interrupted, or the first

@@ -76,8 +76,10 @@ struct Workload {
   bool counts_found = false;
   // Starts with the database closed, in one thread.
   bool opens = false;
-  // One more thread overwrites random keys meanwhile; not counted.
+  // One more thread overwrites random keys meanwhile; counted by itself.
   bool has_background_writer = false;
+  // That thread syncs each of its writes.
+  bool background_syncs = false;
 };
 
 std::span<const Workload> Workloads();
