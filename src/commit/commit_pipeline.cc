@@ -182,6 +182,8 @@ void CommitPipeline::AppendTo(Completed* completed, const WriteGroup& group,
       if (writer->status.ok()) writer->status = failure_;
     }
   }
+  completed->sync_writers += group.sync_writers;
+  completed->other_writers += group.size - group.sync_writers;
   Writer* first = group.leader;
   size_t count = group.size;
   if (&group == own_group) {

@@ -33,6 +33,9 @@ class CommitPipeline {
     Writer* first = nullptr;
     Writer* last = nullptr;
     size_t count = 0;
+    // Those that asked for a sync and those that did not, of all groups.
+    size_t sync_writers = 0;
+    size_t other_writers = 0;
     bool includes_own_group = false;
   };
 

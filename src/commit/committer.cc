@@ -32,10 +32,12 @@ Committer::Committer(const Config& config, CommitTarget* target,
       target_(target),
       latch_(latch),
       controller_(controller),
+      pacer_(config.clock),
       write_thread_(config.queue),
       pipeline_(config.pipeline, &visible_sequence_) {}
 
 Status Committer::Commit(Writer* writer) NO_THREAD_SAFETY_ANALYSIS {
+  if (writer->sync && !writer->no_slowdown) pacer_.Await();
   bool leads = write_thread_.JoinBatchGroup(writer);
   // Anything but completion is a call for help; it may have been taken back by
   // the time it is looked at. Acquire: if it was, and the Writer completed
@@ -240,7 +242,10 @@ CommitPipeline::Completed Committer::SyncForPipeline(WriteGroup* own_group) {
   result.status = target_->SyncWal();
   result.nanos = config_.clock->MonotonicNanos() - start;
   if (!result.status.ok()) result.status = latch_->Set(result.status);
-  return pipeline_.Synced(own_group, result);
+  CommitPipeline::Completed completed = pipeline_.Synced(own_group, result);
+  pacer_.SyncEnded(result.nanos, completed.sync_writers,
+                   completed.other_writers);
+  return completed;
 }
 
 bool Committer::IsWorthParallelInserts(const WriteGroup& group) const {
@@ -341,6 +346,7 @@ void Committer::EndExclusive(Writer* writer) {
 
 void Committer::Shutdown() {
   is_shut_down_.store(true, std::memory_order_release);
+  pacer_.Shutdown();
   controller_->Shutdown();
 }
 

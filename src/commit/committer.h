@@ -10,6 +10,7 @@
 #include "src/base/error_latch.h"
 #include "src/commit/commit_pipeline.h"
 #include "src/commit/commit_target.h"
+#include "src/commit/sync_pacer.h"
 #include "src/commit/write_controller.h"
 #include "src/commit/write_thread.h"
 
@@ -102,6 +103,7 @@ class Committer {
   ErrorLatch* const latch_;
   WriteController* const controller_;
 
+  SyncPacer pacer_;
   WriteThread write_thread_;
   // Written by the leader's role (nothing in flight) or under the pipeline's
   // mutex, with release; read by everybody.

@@ -138,6 +138,7 @@ void WriteThread::FormGroupOfOne(Writer* leader, WriteGroup* group) {
   group->leader = leader;
   group->last = leader;
   group->size = 1;
+  group->sync_writers = leader->sync ? 1 : 0;
   group->batch_bytes = leader->batch_bytes();
   group->needs_sync = leader->sync;
 }
@@ -163,6 +164,7 @@ void WriteThread::EnterAsBatchGroupLeader(Writer* leader, WriteGroup* group) {
     group->last = writer;
     group->batch_bytes = bytes;
     ++group->size;
+    if (writer->sync) ++group->sync_writers;
   }
 }
 

@@ -85,6 +85,7 @@ struct WriteGroup {
   Writer* leader = nullptr;
   Writer* last = nullptr;
   size_t size = 0;
+  size_t sync_writers = 0;  // So many of its Writers asked for a sync.
   size_t batch_bytes = 0;
   bool needs_sync = false;
 

@@ -1,0 +1,61 @@
+#include "src/commit/sync_pacer.h"
+
+#include <cstdint>
+
+#include "gtest/gtest.h"
+#include "src/base/sync.h"
+
+namespace paceline {
+namespace {
+
+constexpr uint64_t kSyncNanos = 20'000'000;
+
+// Time stands still: who waits for it waits for ever.
+class StoppedClock : public Clock {
+ public:
+  uint64_t NowMicros() override { return 1'000'000; }
+  uint64_t MonotonicNanos() override { return 1'000'000; }
+};
+
+class SyncPacerTest : public ::testing::Test {
+ protected:
+  StoppedClock clock_;
+  SyncPacer pacer_{&clock_};
+};
+
+TEST_F(SyncPacerTest, NobodyWaitsBeforeTheFirstSync) { pacer_.Await(); }
+
+TEST_F(SyncPacerTest, NobodyWaitsAfterASyncThatHeldUpNobody) {
+  pacer_.SyncEnded(kSyncNanos, 3, 0);
+  pacer_.Await();
+}
+
+TEST_F(SyncPacerTest, NobodyWaitsForTheFew) {
+  pacer_.SyncEnded(kSyncNanos, 3, 2);
+  pacer_.Await();
+}
+
+TEST_F(SyncPacerTest, WhoHeldUpOthersWaitsForHalfOfASync) {
+  SyncPacer pacer(Clock::Default());
+  const uint64_t before = Clock::Default()->MonotonicNanos();
+  pacer.SyncEnded(kSyncNanos, 1, 7);
+  pacer.Await();
+  EXPECT_GE(Clock::Default()->MonotonicNanos(), before + kSyncNanos / 2);
+}
+
+TEST_F(SyncPacerTest, ItIsTheLastSyncThatCounts) {
+  pacer_.SyncEnded(kSyncNanos, 1, 7);
+  pacer_.SyncEnded(kSyncNanos, 1, 0);
+  pacer_.Await();
+}
+
+TEST_F(SyncPacerTest, ShutdownEndsTheWaiting) {
+  pacer_.SyncEnded(kSyncNanos, 1, 1);
+  Thread waiter([this] { pacer_.Await(); });
+  pacer_.Shutdown();
+  waiter.join();
+  pacer_.Await();
+}
+
+}  // namespace
+}  // namespace paceline
