@@ -388,8 +388,8 @@ void MappedWritableFile::PrepareAhead() {
   uint64_t large = large_bytes_.load(std::memory_order_relaxed);
   uint64_t large_since = large - std::exchange(large_bytes_seen_, large);
   uint64_t since = tail - std::exchange(tail_seen_, tail);
-  bool is_mostly_large = large_since > since / 2;
-  if (is_synced_often || is_mostly_large) return;
+  if (since > 0) is_mostly_large_ = large_since > since / 2;
+  if (is_synced_often || is_mostly_large_) return;
   // Nobody else unmaps a window.
   TouchAhead(current, tail);
   if (next.memory != nullptr && touched_to_ >= next.offset) {

@@ -113,6 +113,7 @@ class MappedWritableFile final : public WritableFile {
   uint64_t syncs_seen_ GUARDED_BY(prepare_mutex_) = 0;
   uint64_t large_bytes_seen_ GUARDED_BY(prepare_mutex_) = 0;
   uint64_t tail_seen_ GUARDED_BY(prepare_mutex_) = 0;
+  bool is_mostly_large_ GUARDED_BY(prepare_mutex_) = false;
 
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;
