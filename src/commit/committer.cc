@@ -13,6 +13,7 @@ namespace {
 // A group this large takes longer to insert than a hand-over costs, so the
 // next leader starts before it is inserted.
 constexpr size_t kHandOnEarlyBytes = size_t{64} << 10;
+constexpr uint32_t kHandOnEarlyEntries = 16;
 
 // Below this, waking a member to help costs more than it saves; see
 // docs/performance.md for the measurement.
@@ -73,7 +74,8 @@ void Committer::CommitAsLeader(Writer* leader) noexcept {
   }
   CountGroup(group);
   bool is_alone = !group.needs_sync && pipeline_.is_empty() &&
-                  group.batch_bytes < kHandOnEarlyBytes;
+                  group.batch_bytes < kHandOnEarlyBytes &&
+                  group.entry_count < kHandOnEarlyEntries;
   if (!is_alone) {
     FinishInPipeline(&group);
     return;

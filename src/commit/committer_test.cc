@@ -295,6 +295,18 @@ TEST_F(CommitterTest, AFailedSyncFailsEveryGroupThatWaitsAndNeverShowsThem) {
   EXPECT_EQ(target_.groups().size(), 3U);
 }
 
+TEST_F(CommitterTest, TheNextGroupIsLoggedWhileManyEntriesAreInserted) {
+  target_.HoldInserts();
+  StartUnqueued({.name = 1, .entries = 16});
+  target_.WaitForHeldInsert();
+  StartUnqueued({.name = 2});
+  while (target_.groups().size() < 2) std::this_thread::yield();
+  EXPECT_EQ(committer().visible_sequence(), 0U);
+  target_.ReleaseInserts();
+  JoinWriters();
+  EXPECT_EQ(committer().visible_sequence(), 17U);
+}
+
 TEST_F(CommitterTest, GroupsFormAndLogWhileASyncRuns) {
   target_.HoldSyncs();
   StartUnqueued({.name = 1, .sync = true});

@@ -1,6 +1,6 @@
 // A CommitTarget without log or memtables, for the tests of the protocol: it
-// records what it is asked to do, can be held at an append or a sync, and fails
-// on request.
+// records what it is asked to do, can be held at an append, a sync or an insert,
+// and fails on request.
 
 #pragma once
 
@@ -24,13 +24,16 @@ class FakeTarget final : public CommitTarget {
     bool disable_wal = false;
   };
 
-  // Appends (syncs) block until they are released, one by one.
+  // Appends (syncs, inserts) block until they are released, one by one.
   void HoldAppends() { SetHeld(&holds_appends_, true); }
   void ReleaseAppends() { SetHeld(&holds_appends_, false); }
   void HoldSyncs() { SetHeld(&holds_syncs_, true); }
   void ReleaseSyncs() { SetHeld(&holds_syncs_, false); }
   void WaitForHeldAppend() { WaitFor(&held_appends_); }
   void WaitForHeldSync() { WaitFor(&held_syncs_); }
+  void HoldInserts() { SetHeld(&holds_inserts_, true); }
+  void ReleaseInserts() { SetHeld(&holds_inserts_, false); }
+  void WaitForHeldInsert() { WaitFor(&held_inserts_); }
 
   void FailNextAppend(const Status& s) { SetFailure(&append_failure_, s); }
   void FailNextSync(const Status& s) { SetFailure(&sync_failure_, s); }
@@ -114,6 +117,7 @@ class FakeTarget final : public CommitTarget {
 
   void ApplyToMemTables(const Writer& writer) override {
     MutexLock lock(&mutex_);
+    WaitWhileHeld(holds_inserts_, &held_inserts_);
     inserted_.insert(writer.sequence);
   }
 
@@ -156,10 +160,12 @@ class FakeTarget final : public CommitTarget {
   CondVar changed_;
   bool holds_appends_ = false;
   bool holds_syncs_ = false;
+  bool holds_inserts_ = false;
   bool needs_room_ = false;
   int rooms_made_ = 0;
   int held_appends_ = 0;
   int held_syncs_ = 0;
+  int held_inserts_ = 0;
   Status append_failure_;
   Status sync_failure_;
   std::set<uint32_t> refused_;
