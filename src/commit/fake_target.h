@@ -1,6 +1,6 @@
 // A CommitTarget without log or memtables, for the tests of the protocol: it
-// records what it is asked to do, can be held at an append, a sync or an insert,
-// and fails on request.
+// records what it is asked to do, can be held at an append, a sync or an
+// insert, and fails on request.
 
 #pragma once
 

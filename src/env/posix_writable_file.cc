@@ -49,6 +49,10 @@ constexpr uint64_t kLeadShortBytes = uint64_t{512} << 10;
 // system call costs less than the page faults.
 constexpr uint64_t kLargeBytes = uint64_t{64} << 10;
 
+// Small appends are written as well if syncs come more often than that: after a
+// sync the system catches the first store into each page that it has written.
+constexpr uint64_t kAppendsPerSyncMax = 16;
+
 // Takes the page faults of what follows together, at a third of the cost. But
 // the kernel locks the whole address space meanwhile, also while it waits for
 // the journal of the file system, and a writer that needs memory waits with it.
@@ -267,7 +271,9 @@ Status MappedWritableFile::Copy(const Slice& bytes, uint64_t offset) {
 Status MappedWritableFile::Append(std::span<const Slice> pieces) {
   while (!pieces.empty() && pieces.front().empty()) pieces = pieces.subspan(1);
   if (pieces.empty()) return Status::OK();
-  if (SizeOf(pieces) >= kLargeBytes) return AppendLarge(pieces);
+  if (SizeOf(pieces) >= kLargeBytes || IsSyncedOften()) {
+    return Write(pieces);
+  }
   uint64_t start = size_.load(std::memory_order_relaxed);
   if (start == window_.offset + window_bytes_) {
     Status s = NextWindow();
@@ -303,8 +309,18 @@ Status MappedWritableFile::Append(std::span<const Slice> pieces) {
   return Status::OK();
 }
 
+bool MappedWritableFile::IsSyncedOften() {
+  uint64_t syncs = syncs_.load(std::memory_order_relaxed);
+  if (std::exchange(syncs_at_append_, syncs) != syncs) {
+    last_appends_per_sync_ = std::exchange(appends_since_sync_, 0);
+  }
+  ++appends_since_sync_;
+  return syncs > 0 && last_appends_per_sync_ <= kAppendsPerSyncMax &&
+         appends_since_sync_ <= kAppendsPerSyncMax;
+}
+
 // The same order, by system calls: what is behind the first piece, and then it.
-Status MappedWritableFile::AppendLarge(std::span<const Slice> pieces) {
+Status MappedWritableFile::Write(std::span<const Slice> pieces) {
   uint64_t start = size_.load(std::memory_order_relaxed);
   uint64_t end = start + SizeOf(pieces);
   while (end > window_.offset + window_bytes_) {
@@ -317,8 +333,8 @@ Status MappedWritableFile::AppendLarge(std::span<const Slice> pieces) {
   if (!s.ok()) return s;
   // Of smaller appends before.
   if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
-  large_bytes_.fetch_add(end - size_.load(std::memory_order_relaxed),
-                         std::memory_order_relaxed);
+  written_bytes_.fetch_add(end - size_.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
   size_.store(end, std::memory_order_relaxed);
   if (!outgrown_.empty()) RetireOutgrown();
   return Status::OK();
@@ -385,11 +401,12 @@ void MappedWritableFile::PrepareAhead() {
   uint64_t syncs = syncs_.load(std::memory_order_relaxed);
   bool is_synced_often = std::exchange(syncs_seen_, syncs) != syncs;
   // What is written needs no mapped pages.
-  uint64_t large = large_bytes_.load(std::memory_order_relaxed);
-  uint64_t large_since = large - std::exchange(large_bytes_seen_, large);
+  uint64_t written = written_bytes_.load(std::memory_order_relaxed);
+  uint64_t written_since =
+      written - std::exchange(written_bytes_seen_, written);
   uint64_t since = tail - std::exchange(tail_seen_, tail);
-  if (since > 0) is_mostly_large_ = large_since > since / 2;
-  if (is_synced_often || is_mostly_large_) return;
+  if (since > 0) is_mostly_written_ = written_since > since / 2;
+  if (is_synced_often || is_mostly_written_) return;
   // Nobody else unmaps a window.
   TouchAhead(current, tail);
   if (next.memory != nullptr && touched_to_ >= next.offset) {

@@ -48,8 +48,9 @@ class PosixWritableFile final : public WritableFile {
 // Appends by copying into windows: mappings of `window_bytes` each, over blocks
 // that fallocate() really gave. One window is in use; PrepareAhead() keeps the
 // next one ready, its first pages touched, so that appending costs neither
-// system calls nor page faults. Large appends are written by system calls,
-// which cost less than the page faults do that they save.
+// system calls nor page faults. Large appends, and those that are synced soon,
+// are written by system calls, which cost less than the page faults do that
+// they save.
 //
 // Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
 // beside it.
@@ -79,7 +80,9 @@ class MappedWritableFile final : public WritableFile {
   StatusOr<Window> MakeWindow(uint64_t offset);
   Status NextWindow() EXCLUDES(mutex_);
   void RetireOutgrown() EXCLUDES(mutex_);
-  Status AppendLarge(std::span<const Slice> pieces);
+  // Whether a sync will follow before the page faults that it causes have paid.
+  bool IsSyncedOften();
+  Status Write(std::span<const Slice> pieces);
   Status Copy(const Slice& bytes, uint64_t offset);
   [[nodiscard]] Status LostStores() const;
   // False, and `made` is unmapped, if the window behind `current` is there.
@@ -95,7 +98,7 @@ class MappedWritableFile final : public WritableFile {
   // which needs no more than a recent value.
   Atomic<uint64_t> size_ = 0;
   Atomic<uint64_t> syncs_ = 0;
-  Atomic<uint64_t> large_bytes_ = 0;  // Of AppendLarge().
+  Atomic<uint64_t> written_bytes_ = 0;  // Of Write().
   // The file system has refused a page, and some of what was stored since is
   // not in the file. See store_guard.h.
   Atomic<bool> has_lost_stores_ = false;
@@ -105,15 +108,18 @@ class MappedWritableFile final : public WritableFile {
   // they must not be unmapped before the call ends.
   Window window_;
   std::vector<Window> outgrown_;
+  uint64_t syncs_at_append_ = 0;
+  uint64_t appends_since_sync_ = 0;
+  uint64_t last_appends_per_sync_ = 0;
 
   // Held for the whole of PrepareAhead(), the only one to unmap windows before
   // the end. Taken before mutex_, which is held for moments.
   Mutex prepare_mutex_;
   uint64_t touched_to_ GUARDED_BY(prepare_mutex_) = 0;
   uint64_t syncs_seen_ GUARDED_BY(prepare_mutex_) = 0;
-  uint64_t large_bytes_seen_ GUARDED_BY(prepare_mutex_) = 0;
+  uint64_t written_bytes_seen_ GUARDED_BY(prepare_mutex_) = 0;
   uint64_t tail_seen_ GUARDED_BY(prepare_mutex_) = 0;
-  bool is_mostly_large_ GUARDED_BY(prepare_mutex_) = false;
+  bool is_mostly_written_ GUARDED_BY(prepare_mutex_) = false;
 
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;

@@ -99,6 +99,32 @@ TEST(MappedWritableFileTest, LargeAppendsMayComeBetweenSmallOnes) {
   AppendBesidePreparing(uint64_t{1} << 20, 130'000, 500);
 }
 
+// Where syncs are frequent what is appended is written, else stored.
+TEST(MappedWritableFileTest, AppendsAreTheSameHoweverOftenTheyAreSynced) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  Random random(1);
+  std::string expected;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string header(7, static_cast<char>('a' + i % 26));
+    const std::string body(random.Uniform(200),
+                           static_cast<char>('A' + i % 26));
+    const std::vector<Slice> pieces = {header, body};
+    ASSERT_TRUE((*file)->Append(pieces).ok());
+    expected += header + body;
+    const int appends_per_sync = i % 1000 < 500 ? 3 : 100;
+    if (i % appends_per_sync == 0) {
+      ASSERT_TRUE((*file)->Sync().ok());
+      ASSERT_TRUE(ReadAll(path, expected.size()) == expected) << i;
+    }
+  }
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
+}
+
 // As for stores: the end of the file is where it was.
 TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
   TestDirectory directory;
@@ -154,7 +180,10 @@ TEST(MappedWritableFileTest, AStoreThatTheFileCannotTakeIsAnError) {
   auto file = FileSystem::Default()->NewWritableFile(
       path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
   ASSERT_TRUE(file.ok());
-  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  // So many that the next one is stored, not written.
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  }
   ASSERT_TRUE((*file)->Sync().ok());
   std::filesystem::resize_file(path, 0);
   const Status status = (*file)->Append(Slice("there"));
