@@ -86,13 +86,12 @@ Status Watch(const EngineType& type, const std::string& directory) {
   const Usage before = UsageNow();
   std::this_thread::sleep_for(kWatched);
   const Usage after = UsageNow();
-  fmt::print("| {} {} | {} | {:.1f} | {:.1f} |\n", type.name, type.version,
-             after.threads,
-             static_cast<double>(
-                 NumberBehind("/proc/self/status", "RssAnon:")) /
-                 1024,
-             static_cast<double>(after.wakes - before.wakes) /
-                 static_cast<double>(kWatched.count()));
+  fmt::print(
+      "| {} {} | {} | {:.1f} | {:.1f} |\n", type.name, type.version,
+      after.threads,
+      static_cast<double>(NumberBehind("/proc/self/status", "RssAnon:")) / 1024,
+      static_cast<double>(after.wakes - before.wakes) /
+          static_cast<double>(kWatched.count()));
   std::fflush(stdout);
   return Status::OK();
 }
@@ -117,8 +116,9 @@ Status WatchApart(const EngineType& type) {
 
 int Main(int argc, char** argv) {
   const std::vector<std::string> names(argv + 1, argv + argc);
-  fmt::print("| engine | threads | anonymous MiB | wake-ups a second |\n"
-             "| --- | --- | --- | --- |\n");
+  fmt::print(
+      "| engine | threads | anonymous MiB | wake-ups a second |\n"
+      "| --- | --- | --- | --- |\n");
   std::fflush(stdout);
   for (const EngineType& type : EngineTypes()) {
     if (!names.empty() &&
