@@ -13,12 +13,12 @@ PACELINE_PACKAGES_BUILD=(
   libisal-dev libxxhash-dev liblz4-dev libzstd-dev libsnappy-dev zlib1g-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev)
 PACELINE_PACKAGES_BENCH=(
-  librocksdb-dev libleveldb-dev liblmdb-dev)
+  librocksdb-dev libleveldb-dev liblmdb-dev libbenchmark-dev)
 PACELINE_PACKAGES_CHARTS=(
   python3 python3-matplotlib)
 PACELINE_PACKAGES_TEST=(
   clang clang-format libclang-rt-14-dev
-  libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
+  libgtest-dev libgmock-dev librapidcheck-dev
   rocksdb-tools python3 strace e2fsprogs xfsprogs
   libfuse3-dev fuse3)
 
