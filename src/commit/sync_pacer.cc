@@ -1,6 +1,15 @@
 #include "src/commit/sync_pacer.h"
 
+#include <algorithm>
+
 namespace paceline {
+
+namespace {
+
+// A device that was stuck for a while must not hold up the next writes as well.
+constexpr uint64_t kPauseNanosMax = 10'000'000;
+
+}  // namespace
 
 void SyncPacer::Await() {
   if (not_before_.load(std::memory_order_relaxed) == 0) return;
@@ -16,7 +25,7 @@ void SyncPacer::Await() {
 void SyncPacer::SyncEnded(uint64_t nanos, size_t served, size_t held_up) {
   uint64_t until = 0;
   if (held_up > 0 && held_up >= served) {
-    until = clock_->MonotonicNanos() + nanos / 2;
+    until = clock_->MonotonicNanos() + std::min(nanos / 2, kPauseNanosMax);
   }
   not_before_.store(until, std::memory_order_relaxed);
 }

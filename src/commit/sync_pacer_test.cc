@@ -9,12 +9,17 @@ namespace paceline {
 namespace {
 
 constexpr uint64_t kSyncNanos = 20'000'000;
+constexpr uint64_t kHourNanos = uint64_t{3'600'000'000'000};
 
-// Time stands still: who waits for it waits for ever.
+// Time stands still unless a test moves it: who waits for it waits for ever.
 class StoppedClock : public Clock {
  public:
-  uint64_t NowMicros() override { return 1'000'000; }
-  uint64_t MonotonicNanos() override { return 1'000'000; }
+  uint64_t NowMicros() override { return nanos_.load() / 1000; }
+  uint64_t MonotonicNanos() override { return nanos_.load(); }
+  void Advance(uint64_t nanos) { nanos_.fetch_add(nanos); }
+
+ private:
+  Atomic<uint64_t> nanos_ = 1'000'000;
 };
 
 class SyncPacerTest : public ::testing::Test {
@@ -41,6 +46,12 @@ TEST_F(SyncPacerTest, WhoHeldUpOthersWaitsForHalfOfASync) {
   pacer.SyncEnded(kSyncNanos, 1, 7);
   pacer.Await();
   EXPECT_GE(Clock::Default()->MonotonicNanos(), before + kSyncNanos / 2);
+}
+
+TEST_F(SyncPacerTest, NobodyWaitsLongForADeviceThatWasStuck) {
+  pacer_.SyncEnded(kHourNanos, 1, 7);
+  clock_.Advance(10'000'000);
+  pacer_.Await();
 }
 
 TEST_F(SyncPacerTest, ItIsTheLastSyncThatCounts) {
