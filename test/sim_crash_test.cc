@@ -552,5 +552,46 @@ TEST(SimCrashTest, ACrashAtAnyMomentLosesNothing) {
   ReportCoverage(runs, "workloads");
 }
 
+// The last sequence number after a crash that keeps nothing but what is
+// durable.
+SequenceNumber SequenceAfterCrash(const SimFileSystem& files) {
+  SimFileSystem after(files.Disk().AfterCrash(CrashModel::kNothing, 0));
+  Options options;
+  options.file_system = &after;
+  TestDatabase database;
+  EXPECT_THAT(database.Open(options, kCrashDirectory), IsOk());
+  return database->GetLatestSequenceNumber();
+}
+
+class LastSequenceTest : public testing::Test {
+ protected:
+  LastSequenceTest() {
+    Options options;
+    options.create_if_missing = true;
+    options.file_system = &files_;
+    EXPECT_THAT(database_.Open(options, kCrashDirectory), IsOk());
+    EXPECT_THAT(database_->Put({}, "stays", "x"), IsOk());
+  }
+
+  SimFileSystem files_;
+  TestDatabase database_;
+};
+
+TEST_F(LastSequenceTest, EntriesThatAFlushLeavesOutKeepTheirNumbers) {
+  ASSERT_THAT(database_->Put({}, "key", "x"), IsOk());
+  ASSERT_THAT(database_->SingleDelete({}, "key"), IsOk());
+  ASSERT_THAT(database_->Flush({}), IsOk());
+  EXPECT_EQ(SequenceAfterCrash(files_), 3u);
+}
+
+TEST_F(LastSequenceTest, EntriesOfADroppedFamilyKeepTheirNumbers) {
+  ASSERT_THAT(database_.CreateFamily("other"), IsOk());
+  ASSERT_THAT(database_->Put({}, database_.Family("other"), "key", "x"),
+              IsOk());
+  ASSERT_THAT(database_.DropFamily("other"), IsOk());
+  ASSERT_THAT(database_->Flush({}), IsOk());
+  EXPECT_EQ(SequenceAfterCrash(files_), 2u);
+}
+
 }  // namespace
 }  // namespace paceline

@@ -270,6 +270,7 @@ Status WritePath::SwitchWal() {
                ? Status::NoSpace("cannot begin a new WAL", s.message())
                : Status::IOError("cannot begin a new WAL", s.message());
   }
+  versions_->WalBegins(wals_.tail_number(), committer_.last_sequence());
   full_wals_.emplace_back(full_wal, tail_wal_bytes_);
   full_wal_bytes_ += tail_wal_bytes_;
   tail_wal_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include "src/version/version_set.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "src/format/file_name.h"
@@ -81,14 +82,38 @@ Status VersionSet::AppendEdits(LogWriter* manifest,
   return manifest->Sync();
 }
 
-// The last sequence number is never smaller than that of an entry in a table:
-// RocksDB would not show it. Several edits are an atomic group.
+void VersionSet::WalBegins(uint64_t number, SequenceNumber last_sequence) {
+  MutexLock lock(&wal_begins_mutex_);
+  wal_begins_[number] = last_sequence;
+}
+
+SequenceNumber VersionSet::SequenceBefore(uint64_t log_number) const {
+  MutexLock lock(&wal_begins_mutex_);
+  auto behind = wal_begins_.upper_bound(log_number);
+  return behind == wal_begins_.begin() ? 0 : std::prev(behind)->second;
+}
+
+// All but the newest of them: it tells what came before the one in force.
+void VersionSet::ForgetWalsBelow(uint64_t log_number) {
+  MutexLock lock(&wal_begins_mutex_);
+  auto behind = wal_begins_.upper_bound(log_number);
+  if (behind == wal_begins_.begin()) return;
+  wal_begins_.erase(wal_begins_.begin(), std::prev(behind));
+}
+
+// The last sequence number is never smaller than that of an entry in a table,
+// which RocksDB would not show, nor than that of one in a WAL that is given up,
+// whose number would be given again. Several edits are an atomic group.
 void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
   SequenceNumber last_sequence = state_.last_sequence;
   auto remaining = static_cast<uint32_t>(edits->size());
   for (VersionEdit& edit : *edits) {
     for (const auto& added : edit.added_files) {
       last_sequence = std::max(last_sequence, added.file.largest_sequence);
+    }
+    if (edit.log_number) {
+      last_sequence =
+          std::max(last_sequence, SequenceBefore(*edit.log_number));
     }
     if (edit.last_sequence) {
       last_sequence = std::max(last_sequence, *edit.last_sequence);
@@ -132,6 +157,7 @@ Status VersionSet::LogAndApply(Change change) noexcept {
     return s;
   }
   state_ = std::move(changed);
+  ForgetWalsBelow(state_.FirstLiveLog());
   if (change.install) change.install();
   return Status::OK();
 }

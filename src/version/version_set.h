@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,12 @@ class VersionSet {
   // Numbers up to `number` are taken.
   void MarkFileNumberUsed(uint64_t number);
 
+  // A WAL begins behind the entry of this sequence number. A change that gives
+  // up the WALs before it will say so: not every entry of these may be in a
+  // table that tells its number.
+  void WalBegins(uint64_t number, SequenceNumber last_sequence)
+      EXCLUDES(wal_begins_mutex_);
+
   // WALs below it hold nothing that is still needed.
   [[nodiscard]] uint64_t FirstLiveLog() const EXCLUDES(mutex_);
   [[nodiscard]] SequenceNumber last_sequence() const EXCLUDES(mutex_);
@@ -73,7 +80,13 @@ class VersionSet {
   Status BeginManifestLocked() REQUIRES(mutex_);
   Status AppendEdits(LogWriter* manifest,
                      const std::vector<VersionEdit>& edits) const;
-  void CompleteEdits(std::vector<VersionEdit>* edits) const REQUIRES(mutex_);
+  void CompleteEdits(std::vector<VersionEdit>* edits) const REQUIRES(mutex_)
+      EXCLUDES(wal_begins_mutex_);
+  // The last sequence number in the WALs below `log_number`, or less if none of
+  // them began in this process.
+  [[nodiscard]] SequenceNumber SequenceBefore(uint64_t log_number) const
+      EXCLUDES(wal_begins_mutex_);
+  void ForgetWalsBelow(uint64_t log_number) EXCLUDES(wal_begins_mutex_);
 
   FileSystem* const file_system_;
   const std::string directory_;
@@ -87,6 +100,10 @@ class VersionSet {
   std::unique_ptr<LogWriter> manifest_ GUARDED_BY(mutex_);
   uint64_t manifest_number_ GUARDED_BY(mutex_) = 0;
   uint64_t manifest_first_bytes_ GUARDED_BY(mutex_) = 0;
+
+  // Of its own: who writes must not wait for the I/O of a change.
+  mutable Mutex wal_begins_mutex_;
+  std::map<uint64_t, SequenceNumber> wal_begins_ GUARDED_BY(wal_begins_mutex_);
 };
 
 }  // namespace paceline

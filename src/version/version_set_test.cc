@@ -167,6 +167,24 @@ TEST_F(VersionSetTest, EveryEditCarriesTheNextFileNumber) {
   EXPECT_GT(Reread().state.next_file_number, used);
 }
 
+TEST_F(VersionSetTest, AChangeThatGivesUpWalsTellsWhatTheyEndedAt) {
+  ASSERT_TRUE(versions_->BeginManifest().ok());
+  versions_->WalBegins(5, 50);
+  versions_->WalBegins(7, 70);
+  versions_->WalBegins(9, 90);
+  auto release = [&](uint64_t log_number) {
+    VersionEdit edit;
+    edit.log_number = log_number;
+    EXPECT_TRUE(versions_->LogAndApply({edit}).ok());
+    return Reread().state.last_sequence;
+  };
+  EXPECT_EQ(release(4), 0u);
+  EXPECT_EQ(release(5), 50u);
+  EXPECT_EQ(release(7), 70u);
+  EXPECT_EQ(release(8), 70u);
+  EXPECT_EQ(release(9), 90u);
+}
+
 TEST_F(VersionSetTest, LogAndApplySyncsTheManifestOnce) {
   ASSERT_TRUE(versions_->BeginManifest().ok());
   files_.Disarm();
