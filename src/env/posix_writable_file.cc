@@ -53,6 +53,13 @@ constexpr uint64_t kLargeBytes = uint64_t{64} << 10;
 // sync the system catches the first store into each page that it has written.
 constexpr uint64_t kAppendsPerSyncMax = 16;
 
+// Whether the four bytes before `end` lie in two pages. The system writes page
+// by page, and a process may be killed between two.
+bool IsSplitByPage(uint64_t end) {
+  uint64_t within = end % kPageBytes;
+  return within > 0 && within < sizeof(uint32_t);
+}
+
 // Takes the page faults of what follows together, at a third of the cost. But
 // the kernel locks the whole address space meanwhile, also while it waits for
 // the journal of the file system, and a writer that needs memory waits with it.
@@ -271,10 +278,11 @@ Status MappedWritableFile::Copy(const Slice& bytes, uint64_t offset) {
 Status MappedWritableFile::Append(std::span<const Slice> pieces) {
   while (!pieces.empty() && pieces.front().empty()) pieces = pieces.subspan(1);
   if (pieces.empty()) return Status::OK();
-  if (SizeOf(pieces) >= kLargeBytes || IsSyncedOften()) {
+  uint64_t start = size_.load(std::memory_order_relaxed);
+  bool is_written = SizeOf(pieces) >= kLargeBytes || IsSyncedOften();
+  if (is_written && !IsSplitByPage(start + pieces.front().size())) {
     return Write(pieces);
   }
-  uint64_t start = size_.load(std::memory_order_relaxed);
   if (start == window_.offset + window_bytes_) {
     Status s = NextWindow();
     if (!s.ok()) return s;
@@ -320,6 +328,7 @@ bool MappedWritableFile::IsSyncedOften() {
 }
 
 // The same order, by system calls: what is behind the first piece, and then it.
+// The last four bytes of that lie in one page.
 Status MappedWritableFile::Write(std::span<const Slice> pieces) {
   uint64_t start = size_.load(std::memory_order_relaxed);
   uint64_t end = start + SizeOf(pieces);

@@ -125,6 +125,31 @@ TEST(MappedWritableFileTest, AppendsAreTheSameHoweverOftenTheyAreSynced) {
   EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
 }
 
+// One that ends just behind the beginning of a page is stored in spite of its
+// size.
+TEST(MappedWritableFileTest, LargeAppendsMayBeginAnywhereInAPage) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  ASSERT_TRUE(file.ok());
+  const std::string header = "0123456";
+  std::string expected;
+  for (uint64_t end = 0; end < 10; ++end) {
+    // The header ends `end` bytes into a page.
+    const uint64_t header_begin = (expected.size() / 4096 + 2) * 4096 + end - 7;
+    const std::string filler(header_begin - expected.size(), 'f');
+    ASSERT_TRUE((*file)->Append(filler).ok());
+    const std::string body(100'000, static_cast<char>('a' + end));
+    const std::vector<Slice> pieces = {header, body};
+    ASSERT_TRUE((*file)->Append(pieces).ok());
+    expected += filler + header + body;
+    ASSERT_TRUE(ReadAll(path, expected.size()) == expected) << end;
+  }
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
+}
+
 // As for stores: the end of the file is where it was.
 TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
   TestDirectory directory;

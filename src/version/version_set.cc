@@ -112,8 +112,7 @@ void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
       last_sequence = std::max(last_sequence, added.file.largest_sequence);
     }
     if (edit.log_number) {
-      last_sequence =
-          std::max(last_sequence, SequenceBefore(*edit.log_number));
+      last_sequence = std::max(last_sequence, SequenceBefore(*edit.log_number));
     }
     if (edit.last_sequence) {
       last_sequence = std::max(last_sequence, *edit.last_sequence);
