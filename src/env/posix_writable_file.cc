@@ -41,6 +41,11 @@ constexpr uint64_t kTouchAheadBytes = uint64_t{4} << 20;
 constexpr uint64_t kTouchAtOnceBytes = uint64_t{1} << 20;
 constexpr uint64_t kTouchInARowBytes = uint64_t{128} << 10;
 
+// Of zeros that make pages. A tenth of a millisecond, for which an Append() may
+// have to wait.
+constexpr size_t kZeroPagesAtOnce = 64;
+constexpr std::array<char, kPageBytes> kZeroPage = {};
+
 // Where the tail is so near to what was touched last, the writer is faster than
 // page faults one by one.
 constexpr uint64_t kLeadShortBytes = uint64_t{512} << 10;
@@ -394,32 +399,55 @@ void MappedWritableFile::PrepareAhead() {
     next = next_;
   }
   for (const Window& window : retired) Unmap(window);
-  uint64_t tail = size_.load(std::memory_order_relaxed);
-  bool is_quarter_used = tail >= current.offset + window_bytes_ / 4;
-  if (next.memory == nullptr && is_quarter_used) {
-    // A failure here is met again, and reported, by the Append() that needs
-    // the window.
-    StatusOr<Window> made = MakeWindow(current.offset + window_bytes_);
-    if (made.ok()) {
-      if (!OfferNext(current, *made)) return;
-      next = *made;
-    }
-  }
-  // Touching makes pages dirty. Where syncs are frequent each of them would
+  // What is made ahead gets dirty. Where syncs are frequent each of them would
   // write those pages, which costs more than the page faults do.
   uint64_t syncs = syncs_.load(std::memory_order_relaxed);
   bool is_synced_often = std::exchange(syncs_seen_, syncs) != syncs;
+  uint64_t tail = size_.load(std::memory_order_relaxed);
   // What is written needs no mapped pages.
   uint64_t written = written_bytes_.load(std::memory_order_relaxed);
   uint64_t written_since =
       written - std::exchange(written_bytes_seen_, written);
   uint64_t since = tail - std::exchange(tail_seen_, tail);
   if (since > 0) is_mostly_written_ = written_since > since / 2;
-  if (is_synced_often || is_mostly_written_) return;
+  bool makes_pages = !is_synced_often && !is_mostly_written_;
+  bool is_quarter_used = tail >= current.offset + window_bytes_ / 4;
+  if (next.memory == nullptr && is_quarter_used) {
+    // A failure here is met again, and reported, by the Append() that needs
+    // the window.
+    StatusOr<Window> made = MakeWindow(current.offset + window_bytes_);
+    if (made.ok()) {
+      if (makes_pages) WriteZeros(current, *made);
+      if (!OfferNext(current, *made)) return;
+      next = *made;
+    }
+  }
+  if (!makes_pages) return;
   // Nobody else unmaps a window.
   TouchAhead(current, tail);
   if (next.memory != nullptr && touched_to_ >= next.offset) {
     TouchAhead(next, tail);
+  }
+}
+
+// Pages that a write has made are found by a page fault at a quarter of the
+// cost of making them. Nothing may be appended to the window yet: an Append()
+// that gets there first goes to a window of its own at the same place, under
+// the mutex, and what is here ends.
+void MappedWritableFile::WriteZeros(const Window& current, const Window& made) {
+  std::array<iovec, kZeroPagesAtOnce> pages;
+  pages.fill({.iov_base = const_cast<char*>(kZeroPage.data()),
+              .iov_len = kZeroPage.size()});
+  uint64_t count = window_bytes_ / kPageBytes;
+  for (uint64_t done = 0; done < count; done += pages.size()) {
+    MutexLock lock(&mutex_);
+    if (is_closed_ || current_.offset != current.offset) return;
+    int now = static_cast<int>(std::min<uint64_t>(pages.size(), count - done));
+    ssize_t written =
+        pwritev(fd_, pages.data(), now,
+                static_cast<off_t>(made.offset + done * kPageBytes));
+    // Not needed: then the page faults make the pages.
+    if (written < 0) return;
   }
 }
 

@@ -87,6 +87,7 @@ class MappedWritableFile final : public WritableFile {
   [[nodiscard]] Status LostStores() const;
   // False, and `made` is unmapped, if the window behind `current` is there.
   bool OfferNext(const Window& current, const Window& made) EXCLUDES(mutex_);
+  void WriteZeros(const Window& current, const Window& made) EXCLUDES(mutex_);
   void TouchAhead(const Window& window, uint64_t tail) REQUIRES(prepare_mutex_);
   void Unmap(const Window& window) const;
 
