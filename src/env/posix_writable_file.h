@@ -47,10 +47,10 @@ class PosixWritableFile final : public WritableFile {
 
 // Appends by copying into windows: mappings of `window_bytes` each, over blocks
 // that fallocate() really gave. One window is in use; PrepareAhead() keeps the
-// next one ready, its first pages touched, so that appending costs neither
-// system calls nor page faults. Large appends, and those that are synced soon,
-// are written by system calls, which cost less than the page faults do that
-// they save.
+// next one ready, its pages made and the first of them touched, so that
+// appending costs neither system calls nor page faults. Large appends, and
+// those that are synced soon, are written by system calls, which cost less than
+// the page faults do that they save.
 //
 // Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
 // beside it.

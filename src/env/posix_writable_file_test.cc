@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -57,14 +58,19 @@ TEST(PosixWritableFileTest, SpaceIsSetAsideBeyondTheEnd) {
   EXPECT_LE(SpaceOf(path), size + kAhead / 4) << "the rest is given back";
 }
 
+StatusOr<std::unique_ptr<WritableFile>> NewMapped(
+    const std::string& path, uint64_t window_bytes = kWindowBytes) {
+  return FileSystem::Default()->NewWritableFile(
+      path, {.preallocate_bytes = window_bytes, .allow_mmap = true});
+}
+
 // Appends pieces of up to `body_bytes_max` while the next window is prepared
 // all the time, and compares what is read with them.
 void AppendBesidePreparing(uint64_t window_bytes, uint64_t body_bytes_max,
                            int appends) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = window_bytes, .allow_mmap = true});
+  auto file = NewMapped(path, window_bytes);
   ASSERT_TRUE(file.ok()) << file.status().ToString();
   Atomic<bool> stops = false;
   Thread helper([&] {
@@ -103,8 +109,7 @@ TEST(MappedWritableFileTest, LargeAppendsMayComeBetweenSmallOnes) {
 TEST(MappedWritableFileTest, AppendsAreTheSameHoweverOftenTheyAreSynced) {
   TestDirectory directory;
   const std::string path = directory / "file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   Random random(1);
   std::string expected;
@@ -130,8 +135,7 @@ TEST(MappedWritableFileTest, AppendsAreTheSameHoweverOftenTheyAreSynced) {
 TEST(MappedWritableFileTest, LargeAppendsMayBeginAnywhereInAPage) {
   TestDirectory directory;
   const std::string path = directory / "file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   const std::string header = "0123456";
   std::string expected;
@@ -154,8 +158,7 @@ TEST(MappedWritableFileTest, LargeAppendsMayBeginAnywhereInAPage) {
 TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
   TestDirectory directory;
   const std::string path = directory.path() + "/file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
   rlimit before{};
@@ -176,8 +179,7 @@ TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
 TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
   (*file)->PrepareAhead();
@@ -189,8 +191,7 @@ TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
 TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
   std::string contents = ReadAll(path, kWindowBytes);
@@ -202,8 +203,7 @@ TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {
 TEST(MappedWritableFileTest, AStoreThatTheFileCannotTakeIsAnError) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";
-  auto file = FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(path);
   ASSERT_TRUE(file.ok());
   // So many that the next one is stored, not written.
   for (int i = 0; i < 20; ++i) {
@@ -222,9 +222,7 @@ TEST(MappedWritableFileTest, AStoreThatTheFileCannotTakeIsAnError) {
 // Other mappings are none of our business.
 TEST(MappedWritableFileDeathTest, AStoreElsewhereEndsTheProcess) {
   TestDirectory directory;
-  auto file = FileSystem::Default()->NewWritableFile(
-      directory.path() + "/file",
-      {.preallocate_bytes = kWindowBytes, .allow_mmap = true});
+  auto file = NewMapped(directory.path() + "/file");
   ASSERT_TRUE(file.ok());
   const std::string other = directory.path() + "/other";
   WriteFileBytes(other, "x");
