@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "src/base/check.h"
 #include "src/base/pages.h"
@@ -15,9 +16,9 @@ namespace {
 // costs little and a busy one gets memory in huge pages: with small pages,
 // nearly every step of a search in a memtable misses the TLB as well.
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
-constexpr size_t kLastBlockBytes = size_t{4} << 20;
+constexpr size_t kLastBlockBytes = ArenaBlocks::kBlockBytes;
+constexpr size_t kOwnBlockBytesMin = size_t{256} << 10;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
-constexpr size_t kRegionBytes = 4 * kLastBlockBytes;
 constexpr size_t kCacheLineBytes = 64;
 
 size_t RoundUp(size_t bytes, size_t unit) {
@@ -28,15 +29,14 @@ bool HasHugePages(size_t block_size) { return block_size >= kHugePageBytes; }
 
 }  // namespace
 
-Arena::Arena() : next_block_size_(kFirstBlockBytes) {}
+Arena::Arena(std::shared_ptr<ArenaBlocks> blocks)
+    : large_blocks_(std::move(blocks)), next_block_size_(kFirstBlockBytes) {}
 
 Arena::~Arena() {
   for (Block* block : blocks_) {
-    if (!HasHugePages(block->size)) std::free(block->memory);
+    // Null if the machine had no memory for it.
+    if (block->memory != nullptr) GiveBackMemory(block->memory, block->size);
     delete block;
-  }
-  for (const Region& region : regions_) {
-    UnmapPages(region.memory, region.size);
   }
 }
 
@@ -53,7 +53,7 @@ char* Arena::Allocate(size_t bytes) {
 char* Arena::AllocateSlow(size_t bytes) {
   MutexLock lock(&mutex_);
   // A piece that would waste much of a block gets memory of its own.
-  if (bytes > kHugePageBytes / 8) {
+  if (bytes > kOwnBlockBytesMin) {
     Block* own = NewBlock(bytes, 0);
     large_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     return own->memory;
@@ -80,28 +80,30 @@ Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
   std::unique_ptr<Block> made(new Block{nullptr, size, 0, used_before});
   blocks_.push_back(made.get());
   Block* block = made.release();
-  block->memory =
-      HasHugePages(size)
-          ? CutFromRegion(size)
-          : static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
+  block->memory = TakeMemory(size);
   PL_CHECK(block->memory != nullptr);
   memory_usage_.fetch_add(size, std::memory_order_relaxed);
   return block;
 }
 
-// What is left of a region that is too small is addresses only.
-char* Arena::CutFromRegion(size_t size) {
-  if (regions_.empty() || size > regions_.back().size - regions_.back().used) {
-    const size_t region_size = std::max(size, kRegionBytes);
-    regions_.push_back({nullptr, region_size, 0});
-    regions_.back().memory = MapPages(region_size, kHugePageBytes);
-    if (regions_.back().memory == nullptr) return nullptr;
-    AdviseHugePages(regions_.back().memory, region_size);
+char* Arena::TakeMemory(size_t size) {
+  if (size == kLastBlockBytes) return large_blocks_->Take();
+  if (!HasHugePages(size)) {
+    return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
   }
-  Region* region = &regions_.back();
-  char* memory = region->memory + region->used;
-  region->used += size;
+  char* memory = MapPages(size, kHugePageBytes);
+  if (memory != nullptr) AdviseHugePages(memory, size);
   return memory;
+}
+
+void Arena::GiveBackMemory(char* memory, size_t size) {
+  if (size == kLastBlockBytes) {
+    large_blocks_->GiveBack(memory);
+  } else if (HasHugePages(size)) {
+    UnmapPages(memory, size);
+  } else {
+    std::free(memory);
+  }
 }
 
 size_t Arena::AllocatedBytes() const {

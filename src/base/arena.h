@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "src/base/arena_blocks.h"
 #include "src/base/sync.h"
 
 namespace paceline {
@@ -14,7 +16,9 @@ namespace paceline {
 // allocation from the current block is one atomic addition.
 class Arena {
  public:
-  Arena();
+  // Its large blocks come from `blocks`.
+  explicit Arena(
+      std::shared_ptr<ArenaBlocks> blocks = std::make_shared<ArenaBlocks>());
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -40,18 +44,12 @@ class Arena {
     size_t used_before;
   };
 
-  // Addresses that blocks in huge pages are cut from. Mapping them waits for
-  // whoever maps or unmaps, so it is done for several blocks at once; the
-  // system gives the memory as it is used.
-  struct Region {
-    char* memory;
-    size_t size;
-    size_t used;
-  };
-
   char* AllocateSlow(size_t bytes) EXCLUDES(mutex_);
   Block* NewBlock(size_t size, size_t used_before) REQUIRES(mutex_);
-  char* CutFromRegion(size_t size) REQUIRES(mutex_);
+  char* TakeMemory(size_t size);
+  void GiveBackMemory(char* memory, size_t size);
+
+  const std::shared_ptr<ArenaBlocks> large_blocks_;
 
   // Release when a new block is installed, acquire when it is used.
   Atomic<Block*> current_ = nullptr;
@@ -60,7 +58,6 @@ class Arena {
 
   Mutex mutex_;
   std::vector<Block*> blocks_ GUARDED_BY(mutex_);
-  std::vector<Region> regions_ GUARDED_BY(mutex_);
   size_t next_block_size_ GUARDED_BY(mutex_);
 };
 

@@ -5,6 +5,12 @@
 
 #include <cstdint>
 
+#include "src/base/sanitizers.h"
+
+#if defined(PACELINE_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace paceline {
 
 // The system aligns to pages of its usual size: what is too much at both ends
@@ -31,6 +37,24 @@ void AdviseHugePages([[maybe_unused]] char* memory,
                      [[maybe_unused]] size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+}
+
+void DropContents([[maybe_unused]] char* memory,
+                  [[maybe_unused]] size_t bytes) {
+#if defined(MADV_FREE)
+  madvise(memory, bytes, MADV_FREE);
+#endif
+}
+
+void ForbidAccess([[maybe_unused]] char* memory, [[maybe_unused]] size_t bytes,
+                  [[maybe_unused]] bool is_forbidden) {
+#if defined(PACELINE_ASAN)
+  if (is_forbidden) {
+    ASAN_POISON_MEMORY_REGION(memory, bytes);
+  } else {
+    ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+  }
 #endif
 }
 

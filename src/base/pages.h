@@ -10,9 +10,15 @@ namespace paceline {
 // `bytes` zeros that begin at a multiple of `alignment`, a power of two that is
 // at least a page. Null if there is no memory. Thread-safe.
 [[nodiscard]] char* MapPages(size_t bytes, size_t alignment);
-// `memory` and `bytes` are those of a call of MapPages().
+// What MapPages() returned, or whole pages of it.
 void UnmapPages(char* memory, size_t bytes);
 // Asks for huge pages. Advice only: nothing depends on it.
 void AdviseHugePages(char* memory, size_t bytes);
+// The system may take the memory, but not the addresses, until it is written
+// to again. It then holds anything.
+void DropContents(char* memory, size_t bytes);
+// AddressSanitizer reports who uses the memory, until it is allowed again.
+// Nothing without it.
+void ForbidAccess(char* memory, size_t bytes, bool is_forbidden);
 
 }  // namespace paceline

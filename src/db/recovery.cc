@@ -350,7 +350,7 @@ Status FlushRecovered(const DBOptions& options, const std::string& directory,
   if (!s.ok()) return s;
   size_t i = 0;
   for (const auto& [id, family] : families) {
-    auto empty = std::make_shared<MemTable>(family->options().comparator);
+    std::shared_ptr<MemTable> empty = family->NewMemTable();
     empty->set_first_wal(first_wal);
     family->Install(std::move(made[i++]), {});
     family->ReplaceMutableMemTable(std::move(empty));

@@ -46,11 +46,11 @@ uint64_t WalWindowBytes(const ColumnFamilySet& families) {
                                   kWalWindowBytesMin, kWalWindowBytesMax));
 }
 
-// The entries of `memtable` up to `sequence`.
-std::shared_ptr<MemTable> CopyMemTable(const MemTable& memtable,
-                                       SequenceNumber sequence,
-                                       const Comparator* comparator) {
-  auto copy = std::make_shared<MemTable>(comparator);
+// The entries of the mutable memtable up to `sequence`.
+std::shared_ptr<MemTable> CopyMemTable(const ColumnFamily& family,
+                                       SequenceNumber sequence) {
+  const MemTable& memtable = *family.mutable_memtable();
+  std::shared_ptr<MemTable> copy = family.NewMemTable();
   copy->set_first_wal(memtable.first_wal());
   std::unique_ptr<InternalIterator> entry = memtable.NewIterator();
   for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
@@ -443,8 +443,7 @@ Status WritePath::Resume(const std::function<Status()>& flush) {
 Status WritePath::Mend(const std::function<Status()>& flush) noexcept {
   SequenceNumber visible = committer_.visible_sequence();
   for (const auto& [id, family] : live_families_) {
-    family->ReplaceMutableMemTable(CopyMemTable(
-        *family->mutable_memtable(), visible, family->options().comparator));
+    family->ReplaceMutableMemTable(CopyMemTable(*family, visible));
   }
   wals_.Abandon();
   last_logged_ = {};

@@ -29,8 +29,10 @@ class MemTableIterator final : public InternalIterator {
 
 }  // namespace
 
-MemTable::MemTable(const Comparator* user_comparator)
+MemTable::MemTable(const Comparator* user_comparator,
+                   std::shared_ptr<ArenaBlocks> blocks)
     : comparator_(user_comparator),
+      arena_(std::move(blocks)),
       tree_(&comparator_, &arena_),
       range_tombstones_(user_comparator) {}
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "src/base/arena.h"
+#include "src/base/arena_blocks.h"
 #include "src/format/internal_iterator.h"
 #include "src/format/internal_key.h"
 #include "src/format/range_tombstones.h"
@@ -21,7 +22,10 @@ namespace paceline {
 // not outlive it.
 class MemTable {
  public:
-  explicit MemTable(const Comparator* user_comparator);
+  // Its memory comes from `blocks`.
+  explicit MemTable(
+      const Comparator* user_comparator,
+      std::shared_ptr<ArenaBlocks> blocks = std::make_shared<ArenaBlocks>());
   MemTable(const MemTable&) = delete;
   MemTable& operator=(const MemTable&) = delete;
 

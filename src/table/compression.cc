@@ -21,15 +21,8 @@
 #endif
 
 #include "src/base/coding.h"
+#include "src/base/sanitizers.h"
 #include "src/table/block_memory.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define PACELINE_WATCHED_HEAP
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PACELINE_WATCHED_HEAP
-#endif
-#endif
 
 namespace paceline {
 
@@ -281,7 +274,7 @@ Status UncompressFramed(
 
 namespace {
 
-#if defined(PACELINE_WATCHED_HEAP)
+#if defined(PACELINE_ASAN)
 // AddressSanitizer's heap watches over the ends of what it gives out.
 char* AllocateBytes(size_t size) { return new (std::nothrow) char[size]; }
 void FreeBytes(const char* bytes, size_t /*size*/) { delete[] bytes; }

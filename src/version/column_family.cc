@@ -28,13 +28,14 @@ ColumnFamily::ColumnFamily(uint32_t id, std::string name,
     : id_(id),
       name_(std::move(name)),
       options_(options),
+      arena_blocks_(store.arena_blocks),
       tables_(std::make_shared<const TableContext>(TableContext{
           .comparator = InternalKeyComparator(options.comparator),
           .family_name = name_,
           .tables = store.tables,
           .block_cache = BlockCacheOf(options.table_factory->options()),
           .unused = store.unused})) {
-  mutable_memtable_ = std::make_shared<MemTable>(options_.comparator);
+  mutable_memtable_ = NewMemTable();
   Replaced nothing;
   MutexLock lock(&install_mutex_);
   InstallLocked({.mutable_memtable = mutable_memtable_,
@@ -113,8 +114,12 @@ void ColumnFamily::MarkDropped() {
   }
 }
 
+std::shared_ptr<MemTable> ColumnFamily::NewMemTable() const {
+  return std::make_shared<MemTable>(options_.comparator, arena_blocks_);
+}
+
 void ColumnFamily::SealMemTable(uint64_t first_wal) {
-  auto fresh = std::make_shared<MemTable>(options_.comparator);
+  std::shared_ptr<MemTable> fresh = NewMemTable();
   fresh->set_first_wal(first_wal);
   Replaced replaced;
   MutexLock lock(&install_mutex_);

@@ -12,6 +12,7 @@
 
 #include "paceline/options.h"
 
+#include "src/base/arena_blocks.h"
 #include "src/base/sync.h"
 #include "src/memtable/memtable.h"
 #include "src/version/super_version.h"
@@ -19,10 +20,12 @@
 namespace paceline {
 
 // What the column families of a database have in common. For databases without
-// tables both may be null.
+// tables the first two may be null.
 struct TableStore {
   std::shared_ptr<TableCache> tables;
   std::shared_ptr<UnusedTables> unused;
+  // Of their memtables.
+  std::shared_ptr<ArenaBlocks> arena_blocks = std::make_shared<ArenaBlocks>();
 };
 
 // A column family of an open database. Shared by the set it is in and by its
@@ -89,6 +92,9 @@ class ColumnFamily {
     std::unique_ptr<Pinned> pinned_;
   };
 
+  // An empty one.
+  [[nodiscard]] std::shared_ptr<MemTable> NewMemTable() const;
+
   // Where writes go. Constant while anything is being written: changed only
   // by the holder of the leader's role with nothing in flight.
   [[nodiscard]] MemTable* mutable_memtable() const {
@@ -138,6 +144,7 @@ class ColumnFamily {
   const uint32_t id_;
   const std::string name_;
   const ColumnFamilyOptions options_;
+  const std::shared_ptr<ArenaBlocks> arena_blocks_;
   const std::shared_ptr<const TableContext> tables_;
   Atomic<bool> is_dropped_ = false;
   std::shared_ptr<MemTable> mutable_memtable_;

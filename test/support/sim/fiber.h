@@ -6,21 +6,7 @@
 #include <cstddef>
 #include <functional>
 
-#if defined(__SANITIZE_THREAD__)
-#define PACELINE_SIM_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PACELINE_SIM_TSAN 1
-#endif
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define PACELINE_SIM_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PACELINE_SIM_ASAN 1
-#endif
-#endif
+#include "src/base/sanitizers.h"
 
 namespace paceline::sim {
 

@@ -1,0 +1,62 @@
+// ArenaBlocks: the large blocks that arenas consist of, for use by turns.
+
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "src/base/sync.h"
+
+namespace paceline {
+
+// Memory that is touched for the first time is dear: the system fills it with
+// zeros, a huge page at a time, and a host may have to give it to a virtual
+// machine first (6 ms for a huge page have been seen). So what one memtable of
+// a database gives back the next one takes.
+//
+// There are never more blocks than were lately in use at once; "lately" is the
+// time in which all of them are taken some 8 to 16 times. What is not in use
+// the system may take when it is short of memory. Thread-safe; a lock is held
+// for a few instructions, or while addresses are mapped.
+class ArenaBlocks {
+ public:
+  // A huge page, aligned as one.
+  static constexpr size_t kBlockBytes = size_t{2} << 20;
+
+  ArenaBlocks() = default;
+  // All blocks have been given back.
+  ~ArenaBlocks();
+  ArenaBlocks(const ArenaBlocks&) = delete;
+  ArenaBlocks& operator=(const ArenaBlocks&) = delete;
+
+  // Holds anything. Null if there is no memory.
+  [[nodiscard]] char* Take() EXCLUDES(mutex_);
+  void GiveBack(char* block) EXCLUDES(mutex_);
+
+  // Taken from the system by blocks that nobody uses. Bytes.
+  [[nodiscard]] size_t UnusedBytes() const EXCLUDES(mutex_);
+
+ private:
+  // Mapping waits for whoever maps, unmaps or touches memory, so it is done for
+  // several blocks at once; the system gives the memory as it is used.
+  static constexpr size_t kMappedBlocks = 8;
+  static constexpr size_t kPeakTurns = 8;
+
+  void CountTaken() REQUIRES(mutex_);
+  [[nodiscard]] bool IsEnough() const REQUIRES(mutex_);
+
+  mutable Mutex mutex_;
+  // The one given back last is taken first. Has room for all blocks there are.
+  std::vector<char*> unused_ GUARDED_BY(mutex_);
+  size_t in_use_ GUARDED_BY(mutex_) = 0;
+  // Addresses for blocks that were never used, so the system has not given
+  // their memory.
+  char* fresh_ GUARDED_BY(mutex_) = nullptr;
+  size_t fresh_blocks_ GUARDED_BY(mutex_) = 0;
+  // The most in use at once: since `taken_` was 0, and in the period before.
+  size_t peak_ GUARDED_BY(mutex_) = 0;
+  size_t peak_before_ GUARDED_BY(mutex_) = 0;
+  size_t taken_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace paceline
