@@ -77,6 +77,9 @@ struct WritableFileOptions {
   // it is kept ahead of the end while the disk has room, it does not count for
   // the size of the file, and where it cannot be had the file is made without.
   uint64_t preallocate_bytes = 0;
+  // How large the file will probably be, in bytes. In a mapping, space for
+  // that is set aside at once as well, if the disk has it.
+  uint64_t expected_bytes = 0;
   // Lets Append() copy into a shared mapping of the preallocated space where
   // the file system is known to be sound for it (ext4, xfs, tmpfs). Elsewhere,
   // and without preallocate_bytes, it writes with system calls.

@@ -221,8 +221,8 @@ class PosixFileSystem final : public FileSystem {
         close(fd);
         return PosixError("open", path, error_number);
       }
-      auto mapped = MappedWritableFile::Create(path, mapped_fd,
-                                               options.preallocate_bytes);
+      auto mapped = MappedWritableFile::Create(
+          path, mapped_fd, options.preallocate_bytes, options.expected_bytes);
       if (mapped.ok() || !mapped.status().IsNotSupported()) {
         close(fd);
         if (!mapped.ok()) unlink(path.c_str());

@@ -50,6 +50,9 @@ constexpr std::array<char, kPageBytes> kZeroPage = {};
 // page faults one by one.
 constexpr uint64_t kLeadShortBytes = uint64_t{512} << 10;
 
+// Space is allocated for so much at once, or as much as the file has.
+constexpr uint64_t kAllocateAtOnceBytes = uint64_t{32} << 20;
+
 // What is appended at once is written rather than stored if it is so large: a
 // system call costs less than the page faults.
 constexpr uint64_t kLargeBytes = uint64_t{64} << 10;
@@ -70,6 +73,15 @@ bool IsSplitByPage(uint64_t end) {
 // the journal of the file system, and a writer that needs memory waits with it.
 void FaultTogether(char* memory, uint64_t bytes) {
   madvise(memory, bytes, MADV_POPULATE_WRITE);
+}
+
+// 0, or the error.
+int AllocateSpace(int fd, uint64_t begin, uint64_t end) {
+  while (fallocate(fd, 0, static_cast<off_t>(begin),
+                   static_cast<off_t>(end - begin)) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
 }
 
 // Stores what is there, so that the page is mapped and dirty; at one go, as the
@@ -186,9 +198,12 @@ Status PosixWritableFile::Close() {
 }
 
 StatusOr<std::unique_ptr<WritableFile>> MappedWritableFile::Create(
-    const std::string& path, int fd, uint64_t window_bytes) {
+    const std::string& path, int fd, uint64_t window_bytes,
+    uint64_t expected_bytes) {
   std::unique_ptr<MappedWritableFile> file(
       new MappedWritableFile(path, fd, window_bytes));
+  Status s = file->Allocate(window_bytes, expected_bytes);
+  if (!s.ok()) return s;
   StatusOr<Window> window = file->MakeWindow(0);
   if (!window.ok()) return window.status();
   file->window_ = *window;
@@ -214,19 +229,37 @@ MappedWritableFile::~MappedWritableFile() {
   if (!is_closed_) close(fd_);
 }
 
+// A leader that allocates would wait for a thread that does so already, and for
+// the device.
+Status MappedWritableFile::Allocate(uint64_t end, uint64_t wanted_end) {
+  uint64_t begin = 0;
+  {
+    MutexLock lock(&mutex_);
+    if (allocated_to_ >= end) return Status::OK();
+    begin = allocated_to_;
+  }
+  uint64_t windows = (wanted_end + window_bytes_ - 1) / window_bytes_;
+  uint64_t to = std::max(end, windows * window_bytes_);
+  int error = AllocateSpace(fd_, begin, to);
+  if (error != 0 && error != EOPNOTSUPP && to > end) {
+    to = end;
+    error = AllocateSpace(fd_, begin, to);
+  }
+  if (error == EOPNOTSUPP) {
+    return Status::NotSupported("no space allocation for " + path_);
+  }
+  if (error != 0) return PosixError("allocate space for", path_, error);
+  MutexLock lock(&mutex_);
+  allocated_to_ = std::max(allocated_to_, to);
+  return Status::OK();
+}
+
 StatusOr<MappedWritableFile::Window> MappedWritableFile::MakeWindow(
     uint64_t offset) {
-  int result = 0;
-  do {
-    result = fallocate(fd_, 0, static_cast<off_t>(offset),
-                       static_cast<off_t>(window_bytes_));
-  } while (result != 0 && errno == EINTR);
-  if (result != 0) {
-    if (errno == EOPNOTSUPP) {
-      return Status::NotSupported("no space allocation for " + path_);
-    }
-    return PosixError("allocate space for", path_, errno);
-  }
+  // What the file has grows to twice as much, so that it is seldom done.
+  uint64_t wanted = std::min(offset, kAllocateAtOnceBytes);
+  Status s = Allocate(offset + window_bytes_, offset + wanted);
+  if (!s.ok()) return s;
   void* memory = mmap(nullptr, window_bytes_, PROT_READ | PROT_WRITE,
                       MAP_SHARED, fd_, static_cast<off_t>(offset));
   if (memory == MAP_FAILED) return PosixError("map", path_, errno);

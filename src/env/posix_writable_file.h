@@ -46,21 +46,23 @@ class PosixWritableFile final : public WritableFile {
 };
 
 // Appends by copying into windows: mappings of `window_bytes` each, over blocks
-// that fallocate() really gave. One window is in use; PrepareAhead() keeps the
-// next one ready, its pages made and the first of them touched, so that
-// appending costs neither system calls nor page faults. Large appends, and
-// those that are synced soon, are written by system calls, which cost less than
-// the page faults do that they save.
+// that fallocate() really gave, for several windows at once where a file grows:
+// it may take long, as the system reads and locks maps of the device. One
+// window is in use; PrepareAhead() keeps the next one ready, its pages made and
+// the first of them touched, so that appending costs neither system calls nor
+// page faults. Large appends, and those that are synced soon, are written by
+// system calls, which cost less than the page faults do that they save.
 //
 // Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
 // beside it.
 class MappedWritableFile final : public WritableFile {
  public:
   // Takes over `fd`, which is closed on an error. NotSupported if the file
-  // system cannot allocate space.
-  static StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path,
-                                                        int fd,
-                                                        uint64_t window_bytes);
+  // system cannot allocate space. Space for `expected_bytes` is allocated as
+  // well, if there is so much.
+  static StatusOr<std::unique_ptr<WritableFile>> Create(
+      const std::string& path, int fd, uint64_t window_bytes,
+      uint64_t expected_bytes = 0);
   ~MappedWritableFile() override;
 
   using WritableFile::Append;
@@ -77,7 +79,8 @@ class MappedWritableFile final : public WritableFile {
 
   MappedWritableFile(std::string path, int fd, uint64_t window_bytes);
 
-  StatusOr<Window> MakeWindow(uint64_t offset);
+  Status Allocate(uint64_t end, uint64_t wanted_end) EXCLUDES(mutex_);
+  StatusOr<Window> MakeWindow(uint64_t offset) EXCLUDES(mutex_);
   Status NextWindow() EXCLUDES(mutex_);
   void RetireOutgrown() EXCLUDES(mutex_);
   // Whether a sync will follow before the page faults that it causes have paid.
@@ -124,6 +127,7 @@ class MappedWritableFile final : public WritableFile {
 
   Mutex mutex_;
   bool is_closed_ GUARDED_BY(mutex_) = false;
+  uint64_t allocated_to_ GUARDED_BY(mutex_) = 0;
   Window current_ GUARDED_BY(mutex_);  // What window_ is, for PrepareAhead().
   Window next_ GUARDED_BY(mutex_);
   std::vector<Window> retired_ GUARDED_BY(mutex_);

@@ -59,9 +59,12 @@ TEST(PosixWritableFileTest, SpaceIsSetAsideBeyondTheEnd) {
 }
 
 StatusOr<std::unique_ptr<WritableFile>> NewMapped(
-    const std::string& path, uint64_t window_bytes = kWindowBytes) {
+    const std::string& path, uint64_t window_bytes = kWindowBytes,
+    uint64_t expected_bytes = 0) {
   return FileSystem::Default()->NewWritableFile(
-      path, {.preallocate_bytes = window_bytes, .allow_mmap = true});
+      path, {.preallocate_bytes = window_bytes,
+             .expected_bytes = expected_bytes,
+             .allow_mmap = true});
 }
 
 // Appends pieces of up to `body_bytes_max` while the next window is prepared
@@ -186,6 +189,70 @@ TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
   ASSERT_TRUE((*file)->Sync().ok());
   ASSERT_TRUE((*file)->Close().ok());
   EXPECT_EQ(*FileSystem::Default()->FileSize(path), 5U);
+}
+
+TEST(MappedWritableFileTest, SpaceForWhatIsExpectedIsThereAtOnce) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  constexpr uint64_t kExpected = 10 * kWindowBytes + 1;
+  auto file = NewMapped(path, kWindowBytes, kExpected);
+  ASSERT_TRUE(file.ok());
+  EXPECT_GE(SpaceOf(path), kExpected);
+  const uint64_t space = SpaceOf(path);
+  const std::string bytes(1000, 'x');
+  uint64_t size = 0;
+  for (; size + bytes.size() <= kExpected; size += bytes.size()) {
+    ASSERT_TRUE((*file)->Append(bytes).ok());
+  }
+  EXPECT_EQ(SpaceOf(path), space);
+  ASSERT_TRUE((*file)->Append(std::string(3 * kWindowBytes, 'x')).ok());
+  size += 3 * kWindowBytes;
+  EXPECT_GT(SpaceOf(path), space);
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(ReadAll(path, size + 1), std::string(size, 'x'));
+}
+
+// Allocation is dear, so a file that grows is given more and more at once.
+TEST(MappedWritableFileTest, SpaceDoubles) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = NewMapped(path);
+  ASSERT_TRUE(file.ok());
+  const std::string bytes(1000, 'x');
+  int allocations = 0;
+  uint64_t space = SpaceOf(path);
+  for (uint64_t size = 0; size < 64 * kWindowBytes; size += bytes.size()) {
+    ASSERT_TRUE((*file)->Append(bytes).ok());
+    if (SpaceOf(path) == space) continue;
+    space = SpaceOf(path);
+    ++allocations;
+  }
+  EXPECT_GE(allocations, 3);
+  EXPECT_LE(allocations, 8);
+}
+
+// Here it may not become as large as it is expected to; elsewhere the disk may
+// be too full.
+TEST(MappedWritableFileTest, AFileIsMadeAlsoIfThereIsNotSoMuchSpace) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit = {5 * kWindowBytes, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  auto file = NewMapped(path, kWindowBytes, 100 * kWindowBytes);
+  Status s = file.status();
+  const std::string window(kWindowBytes, 'x');
+  uint64_t windows = 0;
+  while (s.ok() && windows < 100) {
+    s = (*file)->Append(window);
+    if (s.ok()) ++windows;
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(s.IsIOError()) << s.ToString();
+  EXPECT_EQ(windows, 5u);
 }
 
 TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {

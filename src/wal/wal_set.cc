@@ -15,6 +15,9 @@ namespace {
 // leader next to nothing.
 constexpr uint64_t kWorkIntervalBytes = uint64_t{256} << 10;
 
+// Of space that a WAL gets because the one before it needed so much.
+constexpr uint64_t kExpectedBytesMax = uint64_t{256} << 20;
+
 }  // namespace
 
 WalSet::WalSet(Config config) : config_(std::move(config)) {}
@@ -50,6 +53,8 @@ StatusOr<std::shared_ptr<WalSet::File>> WalSet::MakeFile() {
   auto file = config_.file_system->NewWritableFile(
       WalFileName(config_.directory, number),
       {.preallocate_bytes = config_.preallocate_bytes,
+       .expected_bytes = std::min(
+           expected_bytes_.load(std::memory_order_relaxed), kExpectedBytesMax),
        .allow_mmap = config_.allow_mmap});
   if (!file.ok()) return file.status();
   auto made = std::make_shared<File>(number, *std::move(file));
@@ -103,6 +108,8 @@ Status WalSet::Switch() {
     }
   }
   if (overtaken != nullptr) DiscardFile(*overtaken);
+  expected_bytes_.store(tail_->writer.size() / 8 * 9,
+                        std::memory_order_relaxed);
   tail_ = std::move(next);
   tail_number_.store(tail_->number, std::memory_order_relaxed);
   next_work_at_ = 0;
@@ -222,6 +229,7 @@ void WalSet::RequestWork() {
 }
 
 void WalSet::RunThread() {
+  uint64_t syncs_seen = 0;
   while (true) {
     std::shared_ptr<File> current;
     bool needs_next = false;
@@ -240,7 +248,15 @@ void WalSet::RunThread() {
     if (needs_next) {
       // If it fails, the leader that needs the WAL tries again and reports.
       StatusOr<std::shared_ptr<File>> made = MakeFile();
-      if (made.ok()) OfferNext(*std::move(made));
+      uint64_t syncs = syncs_.load(std::memory_order_relaxed);
+      bool was_synced = std::exchange(syncs_seen, syncs) != syncs;
+      if (!made.ok()) continue;
+      // Its first pages as well, where WALs are filled: a page fault may wait
+      // for the file system. But a sync would write them.
+      bool is_filled = expected_bytes_.load(std::memory_order_relaxed) >=
+                       config_.preallocate_bytes;
+      if (is_filled && !was_synced) (*made)->writer.PrepareAhead();
+      OfferNext(*std::move(made));
     }
   }
 }

@@ -129,6 +129,9 @@ class WalSet {
   uint64_t next_work_at_ = 0;
 
   Atomic<uint64_t> tail_number_ = 0;
+  // The size of the last WAL that was full, and an eighth more, as they differ.
+  // Relaxed: a guess.
+  Atomic<uint64_t> expected_bytes_ = 0;
   Atomic<uint64_t> syncs_ = 0;
   Atomic<uint64_t> switches_ = 0;
   Atomic<uint64_t> switch_waits_ = 0;

@@ -216,6 +216,20 @@ TEST_F(WalSetTest, ASwitchTakesAPreparedWalWithoutWaiting) {
   EXPECT_THAT(RecordsOf(number), ElementsAre("record"));
 }
 
+TEST_F(WalSetTest, AWalGetsAsMuchSpaceAsTheOneBeforeItNeeded) {
+  constexpr uint64_t kBytes = 1'000'000;
+  ASSERT_TRUE(wals_->Start().ok());
+  ASSERT_TRUE(Append(std::string(kBytes, 'x')).ok());
+  // The next one is there before the size of the first is known.
+  wals_->WaitUntilIdle();
+  ASSERT_TRUE(wals_->Switch().ok());
+  wals_->WaitUntilIdle();
+  ASSERT_TRUE(wals_->Switch().ok());
+  ASSERT_TRUE(Append("small").ok());
+  EXPECT_LT(*files_.FileSize(directory_ / Name(kFirst + 1)), kBytes);
+  EXPECT_GE(*files_.FileSize(directory_ / Name(wals_->tail_number())), kBytes);
+}
+
 // Recovery reads WALs by number, so a prepared one that was overtaken must not
 // be written any more.
 TEST_F(WalSetTest, NumbersGrowFromWalToWalAlsoPastAnOvertakenOne) {

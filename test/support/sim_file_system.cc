@@ -352,6 +352,7 @@ StatusOr<std::unique_ptr<WritableFile>> SimFileSystem::NewWritableFile(
     return s;
   }
   if (!outcome.status.ok()) return outcome.status;
+  AllocateExpected(handle, options.expected_bytes);
   SetAside(&handle);
   ++open_[handle.inode];
   return std::unique_ptr<WritableFile>(
@@ -363,14 +364,27 @@ Status SimFileSystem::Allocate(Handle* handle) {
   Outcome outcome = Begin("Allocate", "allocate space for", handle->path);
   if (!outcome.proceeds()) return outcome.status;
   uint64_t size = disk_.Size(handle->inode) + handle->window_bytes;
-  if (!Charge(handle->inode, RoundUp(size))) {
+  if (!Extend(*handle, size)) {
     return PosixError("allocate space for", handle->path, ENOSPC);
   }
-  Log({.kind = SimEvent::Kind::kAllocate,
-       .inode = handle->inode,
-       .offset = size,
-       .path = handle->path});
   return outcome.status;
+}
+
+// Windows for so many bytes, if the disk has room for all of them.
+void SimFileSystem::AllocateExpected(const Handle& handle, uint64_t bytes) {
+  if (handle.window_bytes == 0 || bytes <= handle.window_bytes) return;
+  const uint64_t windows =
+      (bytes + handle.window_bytes - 1) / handle.window_bytes;
+  static_cast<void>(Extend(handle, windows * handle.window_bytes));
+}
+
+bool SimFileSystem::Extend(const Handle& handle, uint64_t size) {
+  if (!Charge(handle.inode, RoundUp(size))) return false;
+  Log({.kind = SimEvent::Kind::kAllocate,
+       .inode = handle.inode,
+       .offset = size,
+       .path = handle.path});
+  return true;
 }
 
 // As far as the disk has room for all of it.

@@ -178,6 +178,9 @@ class SimFileSystem final : public FileSystem {
   Status Create(const std::string& path);
   Status AppendSome(Handle* handle, std::string bytes, uint64_t first_piece);
   Status Allocate(Handle* handle);
+  void AllocateExpected(const Handle& handle, uint64_t bytes);
+  // False if the disk is full.
+  bool Extend(const Handle& handle, uint64_t size);
   void SetAside(Handle* handle);
   // What the file takes of the disk if its end is at `end`.
   static uint64_t SpaceOf(const Handle& handle, uint64_t end);
