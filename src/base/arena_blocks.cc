@@ -1,6 +1,7 @@
 #include "src/base/arena_blocks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "src/base/pages.h"
 
@@ -16,39 +17,39 @@ ArenaBlocks::~ArenaBlocks() {
 
 char* ArenaBlocks::Take() {
   MutexLock lock(&mutex_);
-  if (!unused_.empty()) {
-    char* block = unused_.back();
+  char* block = nullptr;
+  if (unused_.empty()) {
+    block = MakeBlock();
+    if (block == nullptr) return nullptr;
+  } else {
+    block = unused_.back();
     unused_.pop_back();
-    CountTaken();
     ForbidAccess(block, kBlockBytes, false);
-    return block;
   }
+  CountTaken();
+  return block;
+}
+
+char* ArenaBlocks::MakeBlock() {
+  unused_.reserve(blocks_ + 1);
   if (fresh_blocks_ == 0) {
     fresh_ = MapPages(kMappedBlocks * kBlockBytes, kBlockBytes);
     if (fresh_ == nullptr) return nullptr;
     fresh_blocks_ = kMappedBlocks;
     AdviseHugePages(fresh_, kMappedBlocks * kBlockBytes);
   }
-  unused_.reserve(in_use_ + 1);
-  char* block = fresh_;
-  fresh_ += kBlockBytes;
+  ++blocks_;
   --fresh_blocks_;
-  CountTaken();
-  return block;
+  return std::exchange(fresh_, fresh_ + kBlockBytes);
 }
 
 void ArenaBlocks::CountTaken() {
-  ++in_use_;
-  if (++taken_ > kPeakTurns * std::max(peak_, in_use_)) {
+  if (++taken_ > kPeakTurns * std::max(peak_, InUse())) {
     peak_before_ = peak_;
     peak_ = 0;
     taken_ = 0;
   }
-  peak_ = std::max(peak_, in_use_);
-}
-
-bool ArenaBlocks::IsEnough() const {
-  return in_use_ + unused_.size() >= std::max(peak_, peak_before_);
+  peak_ = std::max(peak_, InUse());
 }
 
 void ArenaBlocks::GiveBack(char* block) {
@@ -57,14 +58,31 @@ void ArenaBlocks::GiveBack(char* block) {
   ForbidAccess(block, kBlockBytes, true);
   {
     MutexLock lock(&mutex_);
-    --in_use_;
-    if (!IsEnough()) {
+    if (blocks_ <= std::max(peak_, peak_before_)) {
       unused_.push_back(block);
       return;
     }
+    --blocks_;
   }
   ForbidAccess(block, kBlockBytes, false);
   UnmapPages(block, kBlockBytes);
+}
+
+void ArenaBlocks::PrepareAhead(size_t max_bytes) {
+  char* block = nullptr;
+  {
+    MutexLock lock(&mutex_);
+    bool is_idle = blocks_ == 0;
+    bool is_enough = (blocks_ + 1) * kBlockBytes > max_bytes;
+    if (is_idle || is_enough || !unused_.empty()) return;
+    block = MakeBlock();
+    if (block == nullptr) return;
+  }
+  // Behind the lock: it takes some milliseconds.
+  TouchPages(block, kBlockBytes);
+  ForbidAccess(block, kBlockBytes, true);
+  MutexLock lock(&mutex_);
+  unused_.push_back(block);
 }
 
 size_t ArenaBlocks::UnusedBytes() const {

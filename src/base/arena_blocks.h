@@ -33,6 +33,11 @@ class ArenaBlocks {
   [[nodiscard]] char* Take() EXCLUDES(mutex_);
   void GiveBack(char* block) EXCLUDES(mutex_);
 
+  // If all blocks are in use, touches another one, so that who takes it does
+  // not wait for the system. Not if nobody uses any, and not beyond `max_bytes`
+  // for all of them together.
+  void PrepareAhead(size_t max_bytes) EXCLUDES(mutex_);
+
   // Taken from the system by blocks that nobody uses. Bytes.
   [[nodiscard]] size_t UnusedBytes() const EXCLUDES(mutex_);
 
@@ -42,13 +47,17 @@ class ArenaBlocks {
   static constexpr size_t kMappedBlocks = 8;
   static constexpr size_t kPeakTurns = 8;
 
+  // One that was never used; null if there is no memory.
+  char* MakeBlock() REQUIRES(mutex_);
   void CountTaken() REQUIRES(mutex_);
-  [[nodiscard]] bool IsEnough() const REQUIRES(mutex_);
+  [[nodiscard]] size_t InUse() const REQUIRES(mutex_) {
+    return blocks_ - unused_.size();
+  }
 
   mutable Mutex mutex_;
   // The one given back last is taken first. Has room for all blocks there are.
   std::vector<char*> unused_ GUARDED_BY(mutex_);
-  size_t in_use_ GUARDED_BY(mutex_) = 0;
+  size_t blocks_ GUARDED_BY(mutex_) = 0;  // All there are.
   // Addresses for blocks that were never used, so the system has not given
   // their memory.
   char* fresh_ GUARDED_BY(mutex_) = nullptr;

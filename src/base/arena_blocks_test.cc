@@ -90,6 +90,27 @@ TEST(ArenaBlocksTest, APeakIsForgotten) {
   EXPECT_EQ(blocks.UnusedBytes(), 2 * kBytes);
 }
 
+TEST(ArenaBlocksTest, OneIsPreparedWhereAllAreInUse) {
+  ArenaBlocks blocks;
+  blocks.PrepareAhead(100 * kBytes);
+  EXPECT_EQ(blocks.UnusedBytes(), 0U) << "nobody uses any";
+  std::vector<char*> taken = TakeMany(&blocks, 3);
+  blocks.PrepareAhead(3 * kBytes);
+  EXPECT_EQ(blocks.UnusedBytes(), 0U) << "more than the most there may be";
+  for (int i = 0; i < 2; ++i) {
+    blocks.PrepareAhead(100 * kBytes);
+    EXPECT_EQ(blocks.UnusedBytes(), kBytes);
+  }
+  char* prepared = blocks.Take();
+  EXPECT_EQ(blocks.UnusedBytes(), 0U);
+  std::vector<unsigned char> resident(kBytes / 4096);
+  ASSERT_EQ(mincore(prepared, kBytes, resident.data()), 0);
+  for (unsigned char page : resident) EXPECT_EQ(page & 1, 1);
+  taken.push_back(prepared);
+  GiveBackAll(&blocks, taken);
+  EXPECT_EQ(blocks.UnusedBytes(), 4 * kBytes);
+}
+
 TEST(ArenaBlocksTest, WhatIsTooMuchReturnsToTheSystem) {
   std::vector<char*> taken;
   {

@@ -13,6 +13,15 @@
 
 namespace paceline {
 
+namespace {
+
+size_t PageBytes() {
+  static const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+}  // namespace
+
 // The system aligns to pages of its usual size: what is too much at both ends
 // goes back.
 char* MapPages(size_t bytes, size_t alignment) {
@@ -25,7 +34,7 @@ char* MapPages(size_t bytes, size_t alignment) {
   size_t before = (alignment - begin % alignment) % alignment;
   char* aligned = static_cast<char*>(memory) + before;
   if (before > 0) munmap(memory, before);
-  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t page = PageBytes();
   size_t used = (bytes + page - 1) / page * page;
   if (mapped - before > used) munmap(aligned + used, mapped - before - used);
   return aligned;
@@ -38,6 +47,12 @@ void AdviseHugePages([[maybe_unused]] char* memory,
 #if defined(MADV_HUGEPAGE)
   madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
+}
+
+void TouchPages(char* memory, size_t bytes) {
+  for (size_t offset = 0; offset < bytes; offset += PageBytes()) {
+    static_cast<volatile char*>(memory)[offset] = 0;
+  }
 }
 
 void DropContents([[maybe_unused]] char* memory,

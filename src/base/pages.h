@@ -14,6 +14,9 @@ namespace paceline {
 void UnmapPages(char* memory, size_t bytes);
 // Asks for huge pages. Advice only: nothing depends on it.
 void AdviseHugePages(char* memory, size_t bytes);
+// Makes the system give the memory now. It holds zeros, and nobody else may use
+// it yet.
+void TouchPages(char* memory, size_t bytes);
 // The system may take the memory, but not the addresses, until it is written
 // to again. It then holds anything.
 void DropContents(char* memory, size_t bytes);

@@ -65,9 +65,9 @@ DBImpl::DBImpl(Opened opened)
     families_.Add(std::move(family));
   }
   if (opened.is_read_only) return;
-  write_path_ =
-      std::make_unique<WritePath>(options_, directory_, versions_.get(),
-                                  &families_, options_.info_log.get());
+  write_path_ = std::make_unique<WritePath>(
+      options_, directory_, versions_.get(), &families_,
+      tables_.arena_blocks.get(), options_.info_log.get());
   background_ = std::make_unique<Background>(Background::Config{
       .options = options_,
       .directory = directory_,

@@ -46,6 +46,19 @@ uint64_t WalWindowBytes(const ColumnFamilySet& families) {
                                   kWalWindowBytesMin, kWalWindowBytesMax));
 }
 
+// Memory for memtables, ahead of those who fill them, as far as the options let
+// it grow.
+void PrepareMemory(ArenaBlocks* blocks, const ColumnFamilySet& families) {
+  if (blocks->UnusedBytes() > 0) return;
+  uint64_t bytes = 0;
+  for (const auto& family : families.All()) {
+    const ColumnFamilyOptions& options = family->options();
+    bytes += options.write_buffer_size *
+             static_cast<uint64_t>(options.max_write_buffer_number);
+  }
+  blocks->PrepareAhead(bytes);
+}
+
 // The entries of the mutable memtable up to `sequence`.
 std::shared_ptr<MemTable> CopyMemTable(const ColumnFamily& family,
                                        SequenceNumber sequence) {
@@ -95,19 +108,23 @@ class WritePath::LiveSink final : public MemTableSink {
 
 WritePath::WritePath(const DBOptions& options, std::string directory,
                      VersionSet* versions, ColumnFamilySet* families,
-                     Logger* logger)
+                     ArenaBlocks* arena_blocks, Logger* logger)
     : options_(options),
       directory_(std::move(directory)),
       versions_(versions),
       families_(families),
       logger_(logger),
       controller_(options.clock),
-      wals_({.file_system = options.file_system,
-             .directory = directory_,
-             .preallocate_bytes = WalWindowBytes(*families),
-             .allow_mmap = options.allow_mmap_writes,
-             .new_file_number =
-                 [versions] { return versions->NewFileNumber(); }}),
+      wals_(
+          {.file_system = options.file_system,
+           .directory = directory_,
+           .preallocate_bytes = WalWindowBytes(*families),
+           .allow_mmap = options.allow_mmap_writes,
+           .new_file_number = [versions] { return versions->NewFileNumber(); },
+           .prepare_more =
+               [arena_blocks, families] {
+                 PrepareMemory(arena_blocks, *families);
+               }}),
       committer_(CommitterConfig(options), this, &latch_, &controller_) {}
 
 WritePath::~WritePath() = default;

@@ -15,6 +15,7 @@
 #include "paceline/options.h"
 #include "paceline/write_batch.h"
 
+#include "src/base/arena_blocks.h"
 #include "src/base/error_latch.h"
 #include "src/commit/committer.h"
 #include "src/format/predecessor_note.h"
@@ -30,7 +31,8 @@ class WritePath final : private CommitTarget {
  public:
   // All but the options must outlive it.
   WritePath(const DBOptions& options, std::string directory,
-            VersionSet* versions, ColumnFamilySet* families, Logger* logger);
+            VersionSet* versions, ColumnFamilySet* families,
+            ArenaBlocks* arena_blocks, Logger* logger);
   ~WritePath() override;
 
   // What the write path tells others, in the leader's thread.

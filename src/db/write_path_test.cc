@@ -50,7 +50,8 @@ class WritePathTest : public testing::Test {
       edit.added_family = "family" + std::to_string(id);
       ASSERT_TRUE(versions_.LogAndApply({edit}).ok());
     }
-    path_.emplace(options_, kDirectory, &versions_, &families_, &logger_);
+    path_.emplace(options_, kDirectory, &versions_, &families_, &arena_blocks_,
+                  &logger_);
     ASSERT_TRUE(path_
                     ->Open(0, {},
                            {.sealed =
@@ -116,6 +117,7 @@ class WritePathTest : public testing::Test {
   MemoryFileSystem files_;
   FaultFileSystem faults_{&files_};
   NoLogger logger_;
+  ArenaBlocks arena_blocks_;
   DBOptions options_;
   ColumnFamilyOptions family_options_;
   VersionSet versions_{&faults_, kDirectory};
@@ -161,7 +163,8 @@ TEST_F(WritePathTest, UnloggedWritesTakeNumbersAndLeaveNoRecord) {
 
 TEST_F(WritePathTest, NumbersGoOnBehindThoseOfTheRecovery) {
   families_.Add(std::make_shared<ColumnFamily>(0, "default", family_options_));
-  path_.emplace(options_, kDirectory, &versions_, &families_, &logger_);
+  path_.emplace(options_, kDirectory, &versions_, &families_, &arena_blocks_,
+                &logger_);
   ASSERT_TRUE(path_->Open(41, {}, {}).ok());
   EXPECT_EQ(path_->visible_sequence(), 41U);
   ASSERT_TRUE(Put({0, 0}).ok());
@@ -236,7 +239,8 @@ TEST_F(WritePathTest, MemTablesThatARecoveryFilledAreSealedByTheFirstWrite) {
   const std::string value(size_t{70} << 10, 'v');
   family->mutable_memtable()->Add(1, ValueType::kValue, "k", value);
   families_.Add(family);
-  path_.emplace(options_, kDirectory, &versions_, &families_, &logger_);
+  path_.emplace(options_, kDirectory, &versions_, &families_, &arena_blocks_,
+                &logger_);
   ASSERT_TRUE(path_->Open(1, {}, {}).ok());
   ASSERT_TRUE(Put({0}).ok());
   EXPECT_EQ(Sealed(0), 1U);
@@ -409,7 +413,8 @@ TEST_F(WritePathTest, ACleanEndIsRecordedAndOneAfterAFailureIsNot) {
     options_.file_system = &faults;
     ColumnFamilySet families;
     families.Add(std::make_shared<ColumnFamily>(0, "default", family_options_));
-    WritePath path(options_, kDirectory, &versions, &families, &logger_);
+    WritePath path(options_, kDirectory, &versions, &families, &arena_blocks_,
+                   &logger_);
     ASSERT_TRUE(path.Open(0, {}, {}).ok());
     WriteBatch batch;
     ASSERT_TRUE(batch.Put("k", "v").ok());

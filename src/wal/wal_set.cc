@@ -245,6 +245,7 @@ void WalSet::RunThread() {
       needs_next = next_ == nullptr;
     }
     if (!current->failure.is_set()) current->writer.PrepareAhead();
+    if (config_.prepare_more) config_.prepare_more();
     if (needs_next) {
       // If it fails, the leader that needs the WAL tries again and reports.
       StatusOr<std::shared_ptr<File>> made = MakeFile();

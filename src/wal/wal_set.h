@@ -39,6 +39,8 @@ class WalSet {
     bool allow_mmap = true;
     // Thread-safe.
     std::function<uint64_t()> new_file_number;
+    // Other work ahead of the writers, for the same thread; may be empty.
+    std::function<void()> prepare_more = nullptr;
   };
 
   explicit WalSet(Config config);
