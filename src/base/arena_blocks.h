@@ -14,9 +14,10 @@ namespace paceline {
 // machine first (6 ms for a huge page have been seen). So what one memtable of
 // a database gives back the next one takes.
 //
-// There are never more blocks than were lately in use at once; "lately" is the
-// time in which all of them are taken some 8 to 16 times. What is not in use
-// the system may take when it is short of memory. Thread-safe; a lock is held
+// There are never more blocks than were lately in use at once, and one that is
+// prepared; "lately" is the time in which all of them are taken some 8 to 16
+// times. What was used before and is not now the system may take when it is
+// short of memory. Thread-safe; a lock is held
 // for a few instructions, or while addresses are mapped.
 class ArenaBlocks {
  public:
