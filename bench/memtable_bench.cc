@@ -11,13 +11,10 @@
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
-#include <sys/mman.h>
 
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,6 +24,7 @@
 #include "paceline/comparator.h"
 
 #include "bench/generators.h"
+#include "src/base/arena_blocks.h"
 #include "src/base/random.h"
 #include "src/base/sync.h"
 #include "src/memtable/memtable.h"
@@ -124,26 +122,14 @@ void Fill(MemTable* memtable, const Keys& keys, const Shape& shape,
   }
 }
 
-std::unique_ptr<MemTable> FilledMemTable(const Keys& keys, Shape shape) {
-  auto memtable = std::make_unique<MemTable>(BytewiseComparator());
+std::unique_ptr<MemTable> FilledMemTable(
+    const Keys& keys, Shape shape,
+    const std::shared_ptr<ArenaBlocks>& blocks =
+        std::make_shared<ArenaBlocks>()) {
+  auto memtable = std::make_unique<MemTable>(BytewiseComparator(), blocks);
   shape.threads = 1;
   Fill(memtable.get(), keys, shape, 0);
   return memtable;
-}
-
-// Takes memory from the machine, in huge pages as arenas do, and leaves it to
-// the process: what the machine needs for a page that is touched for the first
-// time is another question, and can be more than the inserts into it.
-void TouchMemory(size_t bytes) {
-  constexpr size_t kHugePageBytes = size_t{2} << 20;
-  bytes = (bytes / kHugePageBytes + 1) * kHugePageBytes;
-  void* memory = std::aligned_alloc(kHugePageBytes, bytes);
-  if (memory == nullptr) return;
-  madvise(memory, bytes, MADV_HUGEPAGE);
-  std::memset(memory, 1, bytes);
-  benchmark::DoNotOptimize(memory);
-  benchmark::ClobberMemory();
-  std::free(memory);
 }
 
 void Report(benchmark::State* state, size_t operations) {
@@ -155,10 +141,12 @@ void Report(benchmark::State* state, size_t operations) {
 
 void Insert(benchmark::State& state, const Shape& shape) {
   const Keys keys(shape);
-  const size_t bytes = FilledMemTable(keys, shape)->UsedBytes();
-  TouchMemory(3 * bytes);
+  // One memtable after the other in the same memory, as in a database. What the
+  // machine needs for the first one is another question.
+  const auto blocks = std::make_shared<ArenaBlocks>();
+  const size_t bytes = FilledMemTable(keys, shape, blocks)->UsedBytes();
   for (auto _ : state) {
-    MemTable memtable(BytewiseComparator());
+    MemTable memtable(BytewiseComparator(), blocks);
     state.SetIterationTime(SecondsOf(shape.threads, [&](size_t thread) {
       Fill(&memtable, keys, shape, thread);
     }));
@@ -265,7 +253,7 @@ void RegisterAll() {
 }  // namespace paceline::bench
 
 int main(int argc, char** argv) {
-  // Memory that was freed stays with the process; see TouchMemory().
+  // Memory that was freed stays with the process.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
   paceline::bench::RegisterAll();
