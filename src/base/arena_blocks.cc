@@ -58,7 +58,7 @@ void ArenaBlocks::GiveBack(char* block) {
   ForbidAccess(block, kBlockBytes, true);
   {
     MutexLock lock(&mutex_);
-    if (blocks_ <= std::max(peak_, peak_before_)) {
+    if (blocks_ <= Kept(std::max(peak_, peak_before_))) {
       unused_.push_back(block);
       return;
     }
