@@ -80,7 +80,7 @@ TEST(SimMemTableTest, NoOrderOfStepsGivesOnePieceOfAnArenaTwice) {
   ExploreRandom(RunLimit(8'000, 1'000), {}, RandomArena, sim::AnyOrder);
 }
 
-#if !PACELINE_SIM_TSAN
+#if !defined(PACELINE_TSAN)
 // Loads return old values wherever the memory orders let them. Not what
 // ThreadSanitizer sees, which knows the real memory only.
 
@@ -216,7 +216,7 @@ TEST_P(SimMemTableSmallTest, NoTwoPreemptionsLeadAWalkPastAnEntry) {
   ExploreEveryOrder(kIsSanitized ? 1 : 2, 0);
 }
 
-#if !PACELINE_SIM_TSAN
+#if !defined(PACELINE_TSAN)
 TEST_P(SimMemTableSmallTest, NoOldValueWithAPreemptionLeadsAWalkPastAnEntry) {
   config_.weak_memory = true;
   ExploreEveryOrder(1, 1);

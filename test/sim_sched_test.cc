@@ -51,7 +51,7 @@ TEST(SimSchedTest, NoFewPreemptionsBreakARule) {
 // Loads return old values wherever the memory orders let them. Not what
 // ThreadSanitizer sees, which knows the real memory only.
 TEST(SimSchedTest, NoOldValueThatMemoryOrdersPermitBreaksARule) {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   GTEST_SKIP() << "loads return what is not in memory";
 #endif
   Config config;

@@ -17,7 +17,7 @@
 #include "test/support/sim/commit_scenario.h"
 #include "test/support/sim/simulator.h"
 
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -38,7 +38,7 @@ class WriterSlot {
     Unseen unseen;
     std::memset(memory_, kPoison, sizeof(memory_));
     has_ended_ = true;
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
     __asan_poison_memory_region(memory_, sizeof(memory_));
 #endif
   }
@@ -57,7 +57,7 @@ class WriterSlot {
   static constexpr unsigned char kPoison = 0xDD;
 
   void Unlock() {
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
     __asan_unpoison_memory_region(memory_, sizeof(memory_));
 #endif
   }

@@ -11,7 +11,7 @@
 
 #include "src/base/check.h"
 
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
 extern "C" {
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned flags);
@@ -24,7 +24,7 @@ void AnnotateIgnoreWritesBegin(const char* file, int line);
 void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
 #endif
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
 extern "C" {
 void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom,
                                     size_t size);
@@ -123,7 +123,7 @@ void FreeContext(void* stack_pointer) {
 #endif
 
 Context::Context() {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   sanitizer_fiber_ = __tsan_get_current_fiber();
 #endif
 }
@@ -136,11 +136,11 @@ PACELINE_NO_TSAN void Context::SwitchTo(Context* to) {
   leaving = this;
   entering = to;
   void* fake_stack = nullptr;
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
   __sanitizer_start_switch_fiber(&fake_stack, to->stack_bottom_,
                                  to->stack_size_);
 #endif
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   __tsan_switch_to_fiber(to->sanitizer_fiber_, /*without synchronizing*/ 1);
 #endif
   Switch(&stack_pointer_, to->stack_pointer_);
@@ -148,7 +148,7 @@ PACELINE_NO_TSAN void Context::SwitchTo(Context* to) {
 }
 
 PACELINE_NO_TSAN void Context::Arrived([[maybe_unused]] void* fake_stack) {
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
   const void* bottom;
   size_t size;
   __sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
@@ -168,7 +168,7 @@ Fiber::Fiber(std::function<void()> body) : body_(std::move(body)) {
   context_.stack_bottom_ = bottom;
   context_.stack_size_ = kStackBytes;
   context_.stack_pointer_ = FirstStackPointer(bottom + kStackBytes, &Enter);
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   context_.sanitizer_fiber_ = __tsan_create_fiber(0);
 #endif
 }
@@ -187,27 +187,27 @@ PACELINE_NO_TSAN void Fiber::Loop() {
 }
 
 Unseen::Unseen() {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
 #endif
 }
 
 Unseen::~Unseen() {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
   AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 #endif
 }
 
 void PublishTo([[maybe_unused]] const void* address) {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   __tsan_release(const_cast<void*>(address));
 #endif
 }
 
 void ObserveFrom([[maybe_unused]] const void* address) {
-#if PACELINE_SIM_TSAN
+#if defined(PACELINE_TSAN)
   __tsan_acquire(const_cast<void*>(address));
 #endif
 }

@@ -73,7 +73,7 @@ void CatchCrashes() {
   static bool is_done = false;
   if (std::exchange(is_done, true)) return;
   std::signal(SIGABRT, ReportCrash);
-#if !PACELINE_SIM_ASAN && !PACELINE_SIM_TSAN
+#if !defined(PACELINE_ASAN) && !PACELINE_TSAN
   static char stack[64 << 10];
   stack_t alternate = {};
   alternate.ss_sp = stack;

@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "src/base/sync.h"
 
-#if PACELINE_SIM_ASAN
+#if defined(PACELINE_ASAN)
 // Runs that fail, here on purpose, leave their fibers in the middle and lose
 // what those hold.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
