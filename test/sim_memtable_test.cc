@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "src/base/sanitizers.h"
 #include "test/support/awkward_keys.h"
 #include "test/support/sim/explore.h"
 #include "test/support/sim/memtable_run.h"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "src/base/sanitizers.h"
 #include "test/support/sim/commit_run.h"
 #include "test/support/sim/explore.h"
 

@@ -13,6 +13,7 @@
 
 #include "paceline/write_batch.h"
 
+#include "src/base/sanitizers.h"
 #include "src/commit/write_thread.h"
 #include "test/support/sim/commit_scenario.h"
 #include "test/support/sim/simulator.h"

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "src/base/check.h"
+#include "src/base/sanitizers.h"
 
 #if defined(PACELINE_TSAN)
 extern "C" {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "src/base/check.h"
+#include "src/base/sanitizers.h"
 #include "test/support/sim/simulator_core.h"
 
 namespace paceline::sim {
@@ -73,7 +74,7 @@ void CatchCrashes() {
   static bool is_done = false;
   if (std::exchange(is_done, true)) return;
   std::signal(SIGABRT, ReportCrash);
-#if !defined(PACELINE_ASAN) && !PACELINE_TSAN
+#if !defined(PACELINE_ASAN) && !defined(PACELINE_TSAN)
   static char stack[64 << 10];
   stack_t alternate = {};
   alternate.ss_sp = stack;

@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "src/base/sanitizers.h"
 #include "src/base/sync.h"
 
 #if defined(PACELINE_ASAN)
