@@ -53,19 +53,21 @@ void ArenaBlocks::CountTaken() {
 }
 
 void ArenaBlocks::GiveBack(char* block) {
+  bool is_kept = false;
+  {
+    MutexLock lock(&mutex_);
+    is_kept = blocks_ <= Kept(std::max(peak_, peak_before_));
+    if (!is_kept) --blocks_;
+  }
+  if (!is_kept) {
+    UnmapPages(block, kBlockBytes);
+    return;
+  }
   // Before anybody else can take it.
   DropContents(block, kBlockBytes);
   ForbidAccess(block, kBlockBytes, true);
-  {
-    MutexLock lock(&mutex_);
-    if (blocks_ <= Kept(std::max(peak_, peak_before_))) {
-      unused_.push_back(block);
-      return;
-    }
-    --blocks_;
-  }
-  ForbidAccess(block, kBlockBytes, false);
-  UnmapPages(block, kBlockBytes);
+  MutexLock lock(&mutex_);
+  unused_.push_back(block);
 }
 
 void ArenaBlocks::PrepareAhead(size_t max_bytes) {

@@ -16,10 +16,10 @@ namespace paceline {
 //
 // Of as many as were lately in use at once, half are kept: what one of two
 // memtables needs, and little enough that the rest of the process may be at its
-// own peak meanwhile. "Lately" is the time in which all of them are taken some 8
-// to 16 times. What is kept and not used the system may take when it is short of
-// memory. Thread-safe; a lock is held for a few instructions, or while addresses
-// are mapped.
+// own peak meanwhile. "Lately" is the time in which all of them are taken some
+// 8 to 16 times. What is kept and not used the system may take when it is short
+// of memory. Thread-safe; a lock is held for a few instructions, or while
+// addresses are mapped.
 class ArenaBlocks {
  public:
   // A huge page, aligned as one.
