@@ -12,9 +12,10 @@ namespace paceline {
 
 namespace {
 
-// Blocks double from the first size to the last, so that an idle column family
-// costs little and a busy one gets memory in huge pages: with small pages,
-// nearly every step of a search in a memtable misses the TLB as well.
+// Each block is as large as all before it, from the first size to the last: an
+// idle column family costs little, a busy one gets memory in huge pages (with
+// small pages, nearly every step of a search in a memtable misses the TLB as
+// well), and those before the first of the last size fill up one of that size.
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
 constexpr size_t kLastBlockBytes = ArenaBlocks::kBlockBytes;
 constexpr size_t kOwnBlockBytesMin = size_t{256} << 10;
@@ -30,7 +31,7 @@ bool HasHugePages(size_t block_size) { return block_size >= kHugePageBytes; }
 }  // namespace
 
 Arena::Arena(std::shared_ptr<ArenaBlocks> blocks)
-    : large_blocks_(std::move(blocks)), next_block_size_(kFirstBlockBytes) {}
+    : large_blocks_(std::move(blocks)) {}
 
 Arena::~Arena() {
   for (Block* block : blocks_) {
@@ -66,9 +67,8 @@ char* Arena::AllocateSlow(size_t bytes) {
     if (offset + bytes <= block->size) return block->memory + offset;
     used_before = block->used_before + block->size;
   }
-  size_t size = std::max(next_block_size_, bytes);
-  next_block_size_ = std::min(next_block_size_ * 2, kLastBlockBytes);
-  block = NewBlock(size, used_before);
+  size_t size = std::clamp(used_before, kFirstBlockBytes, kLastBlockBytes);
+  block = NewBlock(std::max(size, bytes), used_before);
   block->used.store(bytes, std::memory_order_relaxed);
   current_.store(block, std::memory_order_release);
   return block->memory;

@@ -58,7 +58,6 @@ class Arena {
 
   Mutex mutex_;
   std::vector<Block*> blocks_ GUARDED_BY(mutex_);
-  size_t next_block_size_ GUARDED_BY(mutex_);
 };
 
 }  // namespace paceline

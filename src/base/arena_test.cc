@@ -88,6 +88,20 @@ TEST(ArenaTest, TakesLittleMoreThanItHandsOut) {
   EXPECT_LE(arena.MemoryUsage(), kHandedOut + kHandedOut / 8);
 }
 
+// What is handed out up to a multiple of a large block needs no block more.
+TEST(ArenaTest, SmallBlocksMakeUpALargeOne) {
+  Arena arena;
+  constexpr size_t kPieceBytes = 128;
+  constexpr size_t kLarge = ArenaBlocks::kBlockBytes;
+  for (size_t large = 1; large <= 4; ++large) {
+    for (size_t i = 0; i < kLarge / kPieceBytes; ++i) {
+      static_cast<void>(arena.Allocate(kPieceBytes));
+    }
+    EXPECT_EQ(arena.AllocatedBytes(), large * kLarge);
+    EXPECT_EQ(arena.MemoryUsage(), large * kLarge);
+  }
+}
+
 TEST(ArenaTest, ThreadsGetDisjointPieces) {
   constexpr int kThreads = 4;
   constexpr int kPiecesEach = 20'000;

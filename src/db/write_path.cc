@@ -59,6 +59,10 @@ void PrepareMemory(ArenaBlocks* blocks, const ColumnFamilySet& families) {
   blocks->PrepareAhead(bytes);
 }
 
+bool IsFull(const ColumnFamily& family) {
+  return family.mutable_memtable()->IsFull(family.options().write_buffer_size);
+}
+
 // The entries of the mutable memtable up to `sequence`.
 std::shared_ptr<MemTable> CopyMemTable(const ColumnFamily& family,
                                        SequenceNumber sequence) {
@@ -95,8 +99,7 @@ class WritePath::LiveSink final : public MemTableSink {
   }
 
   void RequestSealIfFull() {
-    if (family_ != nullptr && family_->mutable_memtable()->UsedBytes() >=
-                                  family_->options().write_buffer_size) {
+    if (family_ != nullptr && IsFull(*family_)) {
       path_->seal_requested_.store(true, std::memory_order_relaxed);
     }
   }
@@ -140,8 +143,7 @@ Status WritePath::Open(SequenceNumber last_sequence,
   is_note_due_ = true;
   for (auto& family : families_->All()) {
     // Recovery may have filled it beyond its size.
-    if (family->mutable_memtable()->UsedBytes() >=
-        family->options().write_buffer_size) {
+    if (IsFull(*family)) {
       seal_requested_.store(true, std::memory_order_relaxed);
     }
     AddFamily(std::move(family));
@@ -336,8 +338,7 @@ Status WritePath::MakeRoom() {
   bool is_over_limit = IsOverWalLimit();
   if (is_over_limit) relieved_wal_ = first_needed;
   auto is_due = [&](const ColumnFamily& family) {
-    return family.mutable_memtable()->UsedBytes() >=
-               family.options().write_buffer_size ||
+    return IsFull(family) ||
            (is_over_limit && family.OldestNeededWal() <= first_needed);
   };
   bool is_any_due = false;

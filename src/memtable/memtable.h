@@ -78,6 +78,11 @@ class MemTable {
   [[nodiscard]] size_t UsedBytes() const {
     return arena_.AllocatedBytes() + range_tombstones_.MemoryUsage();
   }
+  // Of a write buffer of `size` bytes. A little before it is, so that its last
+  // entries do not take another block of memory.
+  [[nodiscard]] bool IsFull(size_t size) const {
+    return UsedBytes() + size / 512 >= size;
+  }
 
   [[nodiscard]] uint64_t entries() const {
     return entries_.load(std::memory_order_relaxed);

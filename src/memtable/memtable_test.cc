@@ -179,6 +179,16 @@ TEST_F(MemTableTest, MemoryGrowsWithTheEntries) {
   EXPECT_GE(memtable_.MemoryUsage(), memtable_.UsedBytes());
 }
 
+TEST_F(MemTableTest, AFullOneTookNoMoreMemoryThanItsBuffer) {
+  constexpr size_t kBufferBytes = size_t{4} << 20;
+  const std::string value(100, 'v');
+  for (SequenceNumber n = 1; !memtable_.IsFull(kBufferBytes); ++n) {
+    Put(n, std::to_string(n), value);
+  }
+  EXPECT_EQ(memtable_.MemoryUsage(), kBufferBytes);
+  EXPECT_GE(memtable_.UsedBytes(), kBufferBytes - kBufferBytes / 100);
+}
+
 TEST_F(MemTableTest, MemoryGrowsWithTheRangeDeletions) {
   const size_t used = memtable_.UsedBytes();
   const std::string begin(1000, 'a');
