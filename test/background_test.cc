@@ -138,6 +138,28 @@ using Strings = std::vector<std::string>;
 
 // --- Flushes -----------------------------------------------------------------
 
+// A stop would end only with the sync, however long that takes.
+TEST_F(BackgroundTest, WritersGoOnMoreSlowlyWhileASyncOfAFlushIsStuck) {
+  options_.write_buffer_size = size_t{8} << 20;
+  options_.max_write_buffer_number = 2;
+  Open();
+  faults_.Hold("Sync", ".sst");
+  Flush({"a"}, kDefault, /*waits=*/false);
+  faults_.WaitUntilHeld();
+  const std::string value(1000, 'v');
+  uint64_t rate = UINT64_MAX;
+  for (int i = 0; i < 7300 && rate >= uint64_t{1} << 20; ++i) {
+    ASSERT_THAT(database_->Put({}, "k" + std::to_string(i), value), IsOk());
+    rate = Property("actual-delayed-write-rate");
+  }
+  EXPECT_LT(rate, uint64_t{1} << 20);
+  EXPECT_GT(rate, 0u);
+  EXPECT_EQ(Property("is-write-stopped"), 0u);
+  faults_.Release();
+  ASSERT_THAT(database_->WaitForCompact({}), IsOk());
+  EXPECT_EQ(Property("actual-delayed-write-rate"), 0u);
+}
+
 TEST_F(BackgroundTest, AFlushThatRunsIsShownAndItsEntriesAreReadMeanwhile) {
   Open();
   HoldTable();

@@ -142,6 +142,17 @@ uint64_t Background::FlushedBytes(const Work& work) {
                                std::min(1.0, done / entries));
 }
 
+uint64_t Background::FlushStuckNanos(Work* work) const {
+  if (!work->is_flushing) return 0;
+  uint64_t now = config_.options.clock->MonotonicNanos();
+  uint64_t done = work->flushed_entries.load(std::memory_order_relaxed);
+  if (done != work->flushed_entries_seen) {
+    work->flushed_entries_seen = done;
+    work->flush_got_on_nanos = now;
+  }
+  return now - work->flush_got_on_nanos;
+}
+
 StallInput Background::StallInputOf(const ColumnFamily& family,
                                     Work* work) const {
   auto version = family.PinSuperVersion();
@@ -157,9 +168,9 @@ StallInput Background::StallInputOf(const ColumnFamily& family,
     input.unflushed_bytes += sealed->UsedBytes();
   }
   input.unflushed_bytes -= std::min(input.unflushed_bytes, FlushedBytes(*work));
-  uint64_t used = version->mutable_memtable->UsedBytes();
-  uint64_t size = family.options().write_buffer_size;
-  input.free_bytes = size > used ? size - used : 0;
+  input.free_bytes = version->mutable_memtable->BytesUntilFull(
+      family.options().write_buffer_size);
+  input.flush_stuck_nanos = FlushStuckNanos(work);
   input.level0_files = version->version->files(0).size();
   input.pending_compaction_bytes = work->pending_bytes;
   input.flush_rate = work->flush_rate.value();

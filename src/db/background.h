@@ -124,6 +124,9 @@ class Background {
     uint64_t flushing_entries = 0;
     // Of them. Relaxed, and changed without the mutex: a figure.
     Atomic<uint64_t> flushed_entries = 0;
+    // What it was when it was last looked at, and since when.
+    uint64_t flushed_entries_seen = 0;
+    uint64_t flush_got_on_nanos = 0;
     RunningCompactions running;
     Status compaction_failure;  // Damage: no compaction until Resume().
     FamilyStats stats{};
@@ -161,6 +164,8 @@ class Background {
   void Schedule() REQUIRES(mutex_);
   // What a running flush need not be waited for any more. Bytes.
   static uint64_t FlushedBytes(const Work& work);
+  // For how long it has not got on.
+  uint64_t FlushStuckNanos(Work* work) const;
   void UpdateStallLocked() REQUIRES(mutex_);
   [[nodiscard]] StallInput StallInputOf(const ColumnFamily& family,
                                         Work* work) const REQUIRES(mutex_);

@@ -68,6 +68,8 @@ Background::FamilyFlush Background::TakeFlushOf(
   work.flushing_bytes = flush.memtable_bytes;
   work.flushing_entries = entries;
   work.flushed_entries.store(0, std::memory_order_relaxed);
+  work.flushed_entries_seen = 0;
+  work.flush_got_on_nanos = config_.options.clock->MonotonicNanos();
   flush.entries_read = &work.flushed_entries;
   return flush;
 }

@@ -10,6 +10,7 @@ namespace {
 // Writers are never slower than this before a stop: some progress keeps the
 // delay of one write bounded.
 constexpr uint64_t kRateMin = uint64_t{1} << 20;
+constexpr uint64_t kStuckRateMin = uint64_t{64} << 10;
 
 // Assumed as long as nothing was measured.
 constexpr uint64_t kFlushRateGuess = uint64_t{64} << 20;
@@ -43,7 +44,9 @@ std::optional<Stall> ByDebt(StallCause cause, uint64_t debt, uint64_t soft,
 }
 
 // Shares what is left of the last memtable out over the time that the flush of
-// the others takes, so that it is full when the next one is free.
+// the others takes, so that it is full when the next one is free. A flush that
+// is stuck is taken to be so for twice as long again as it was: writers get
+// slower and slower then, but each of them goes on.
 std::optional<Stall> ByMemTables(const ColumnFamilyOptions& options,
                                  const StallInput& input) {
   Stall stall;
@@ -58,7 +61,13 @@ std::optional<Stall> ByMemTables(const ColumnFamilyOptions& options,
   double free = static_cast<double>(input.free_bytes);
   double owed = static_cast<double>(std::max<uint64_t>(
       input.unflushed_bytes, options.write_buffer_size / 16));
-  stall.bytes_per_second = Scale(rate, free / owed);
+  double seconds = owed / static_cast<double>(rate);
+  double stuck_seconds = static_cast<double>(input.flush_stuck_nanos) / 1e9 * 2;
+  bool is_stuck = stuck_seconds > seconds;
+  auto shared_out =
+      static_cast<uint64_t>(free / std::max(seconds, stuck_seconds));
+  stall.bytes_per_second =
+      std::max(shared_out, is_stuck ? kStuckRateMin : kRateMin);
   return stall;
 }
 

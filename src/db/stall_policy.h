@@ -20,6 +20,9 @@ struct StallInput {
   size_t sealed_memtables = 0;
   uint64_t unflushed_bytes = 0;
   uint64_t free_bytes = 0;
+  // For how long the flush that runs has not got on: it may wait for a device
+  // that pauses.
+  uint64_t flush_stuck_nanos = 0;
   size_t level0_files = 0;
   uint64_t pending_compaction_bytes = 0;
   // Bytes a second, of memtables that are flushed and of what compactions

@@ -65,6 +65,24 @@ TEST_F(StallPolicyTest, TheLastMemtableIsFullWhenTheFlushIsDone) {
   EXPECT_EQ(Computed().bytes_per_second, 100 * kMiB);
 }
 
+// A device that pauses for 30 seconds stops nobody who writes a little.
+TEST_F(StallPolicyTest, AFlushThatIsStuckSlowsDownMoreAndMoreAndNeverStops) {
+  constexpr uint64_t kStepNanos = 50'000'000;
+  input_.sealed_memtables = 3;
+  input_.unflushed_bytes = 16 * kMiB;
+  double free = 60.0 * kMiB;
+  uint64_t rate = UINT64_MAX;
+  for (uint64_t nanos = 0; nanos < 30'000'000'000; nanos += kStepNanos) {
+    input_.flush_stuck_nanos = nanos;
+    input_.free_bytes = static_cast<uint64_t>(free);
+    ExpectDelayedBy(StallCause::kMemtables);
+    ASSERT_LE(Computed().bytes_per_second, rate);
+    rate = Computed().bytes_per_second;
+    free -= static_cast<double>(rate) * 1e-9 * kStepNanos;
+    ASSERT_GT(free, 0.0) << "full after " << nanos << " ns";
+  }
+}
+
 TEST_F(StallPolicyTest, LevelZeroDelaysMoreAndMoreAndThenStops) {
   input_.level0_files = 19;
   ExpectFree();

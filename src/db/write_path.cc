@@ -25,8 +25,10 @@ constexpr uint64_t kWalWindowBytesMax = uint64_t{8} << 20;
 // memtables can hold.
 constexpr uint64_t kWalsPerBuffers = 4;
 
-// How much is written, where writers are delayed, until that is reconsidered.
+// How much is written, where writers are delayed, until that is reconsidered,
+// unless it takes longer than a hundredth of a second.
 constexpr uint64_t kGrownBytes = uint64_t{256} << 10;
+constexpr uint64_t kGrownPerSecond = 100;
 
 Committer::Config CommitterConfig(const DBOptions& options) {
   return {
@@ -202,9 +204,12 @@ bool WritePath::IsOverWalLimit() const {
 void WritePath::CountWalBytes(uint64_t bytes) {
   tail_wal_bytes_ += bytes;
   if (IsOverWalLimit()) seal_requested_.store(true, std::memory_order_relaxed);
-  if (controller_.bytes_per_second() == 0) return;
+  uint64_t rate = controller_.bytes_per_second();
+  if (rate == 0) return;
   bytes_since_grown_ += bytes;
-  if (bytes_since_grown_ < kGrownBytes) return;
+  if (bytes_since_grown_ < std::min(kGrownBytes, rate / kGrownPerSecond)) {
+    return;
+  }
   bytes_since_grown_ = 0;
   if (listener_.grown) listener_.grown();
 }

@@ -78,10 +78,14 @@ class MemTable {
   [[nodiscard]] size_t UsedBytes() const {
     return arena_.AllocatedBytes() + range_tombstones_.MemoryUsage();
   }
-  // Of a write buffer of `size` bytes. A little before it is, so that its last
-  // entries do not take another block of memory.
+  // Until it is full, for a write buffer of `size` bytes. It is a little before
+  // all are used, so that its last entries do not take another block of memory.
+  [[nodiscard]] size_t BytesUntilFull(size_t size) const {
+    const size_t used = UsedBytes() + size / 512;
+    return used < size ? size - used : 0;
+  }
   [[nodiscard]] bool IsFull(size_t size) const {
-    return UsedBytes() + size / 512 >= size;
+    return BytesUntilFull(size) == 0;
   }
 
   [[nodiscard]] uint64_t entries() const {
