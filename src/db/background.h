@@ -165,7 +165,7 @@ class Background {
   // What a running flush need not be waited for any more. Bytes.
   static uint64_t FlushedBytes(const Work& work);
   // For how long it has not got on.
-  uint64_t FlushStuckNanos(Work* work) const;
+  uint64_t FlushStuckNanos(Work* work) const REQUIRES(mutex_);
   void UpdateStallLocked() REQUIRES(mutex_);
   [[nodiscard]] StallInput StallInputOf(const ColumnFamily& family,
                                         Work* work) const REQUIRES(mutex_);
