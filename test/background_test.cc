@@ -493,6 +493,22 @@ TEST_F(BackgroundTest, ATableThatCannotBeRemovedIsLeftToTheNextOpen) {
 
 // --- The end -----------------------------------------------------------------
 
+// Several threads open them.
+TEST_F(BackgroundTest, OfManyTablesTheFirstThatIsMissingIsNamedAtTheOpen) {
+  Open();
+  for (int i = 0; i < 80; ++i) Flush({"k" + std::to_string(i)});
+  ASSERT_THAT(database_.Close(), IsOk());
+  const Strings paths = TableFiles();
+  ASSERT_EQ(paths.size(), 80U);
+  // The newest ones are the first.
+  for (size_t i : {size_t{70}, size_t{69}, size_t{3}}) {
+    ASSERT_THAT(files_.RemoveFile(paths[i]), IsOk());
+  }
+  const Status s = database_.Open(options_, kDirectory);
+  EXPECT_FALSE(s.ok());
+  EXPECT_THAT(s.ToString(), testing::HasSubstr(paths[70]));
+}
+
 TEST_F(BackgroundTest, CloseWaitsForAFlushThatRuns) {
   Open();
   HoldTable();

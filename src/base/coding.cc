@@ -29,7 +29,7 @@ bool GetFixed64(Slice* input, uint64_t* value) {
   return true;
 }
 
-bool GetVarint64(Slice* input, uint64_t* value) {
+bool GetLongVarint64(Slice* input, uint64_t* value) {
   uint64_t result = 0;
   for (size_t i = 0; i < input->size() && i < kMaxVarint64Bytes; ++i) {
     auto byte = static_cast<unsigned char>((*input)[i]);
@@ -46,10 +46,10 @@ bool GetVarint64(Slice* input, uint64_t* value) {
   return false;
 }
 
-bool GetVarint32(Slice* input, uint32_t* value) {
+bool GetLongVarint32(Slice* input, uint32_t* value) {
   const size_t size_before = input->size();
   uint64_t wide = 0;
-  if (!GetVarint64(input, &wide) ||
+  if (!GetLongVarint64(input, &wide) ||
       wide > std::numeric_limits<uint32_t>::max()) {
     return false;
   }

@@ -68,8 +68,27 @@ void PutLengthPrefixed(std::string* to, const Slice& bytes);
 // `*value` are then unspecified.
 [[nodiscard]] bool GetFixed32(Slice* input, uint32_t* value);
 [[nodiscard]] bool GetFixed64(Slice* input, uint64_t* value);
-[[nodiscard]] bool GetVarint32(Slice* input, uint32_t* value);
-[[nodiscard]] bool GetVarint64(Slice* input, uint64_t* value);
 [[nodiscard]] bool GetLengthPrefixed(Slice* input, Slice* value);
+
+// Varints of any length; those below are for the usual case, one byte.
+[[nodiscard]] bool GetLongVarint32(Slice* input, uint32_t* value);
+[[nodiscard]] bool GetLongVarint64(Slice* input, uint64_t* value);
+
+[[nodiscard]] inline bool GetVarint32(Slice* input, uint32_t* value) {
+  if (input->empty() || static_cast<unsigned char>((*input)[0]) >= 128) {
+    return GetLongVarint32(input, value);
+  }
+  *value = static_cast<unsigned char>((*input)[0]);
+  input->remove_prefix(1);
+  return true;
+}
+[[nodiscard]] inline bool GetVarint64(Slice* input, uint64_t* value) {
+  if (input->empty() || static_cast<unsigned char>((*input)[0]) >= 128) {
+    return GetLongVarint64(input, value);
+  }
+  *value = static_cast<unsigned char>((*input)[0]);
+  input->remove_prefix(1);
+  return true;
+}
 
 }  // namespace paceline
