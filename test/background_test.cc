@@ -491,8 +491,6 @@ TEST_F(BackgroundTest, ATableThatCannotBeRemovedIsLeftToTheNextOpen) {
   EXPECT_EQ(Keys(), (Strings{"a", "b", "c", "d"}));
 }
 
-// --- The end -----------------------------------------------------------------
-
 // Several threads open them.
 TEST_F(BackgroundTest, OfManyTablesTheFirstThatIsMissingIsNamedAtTheOpen) {
   Open();
@@ -508,6 +506,8 @@ TEST_F(BackgroundTest, OfManyTablesTheFirstThatIsMissingIsNamedAtTheOpen) {
   EXPECT_FALSE(s.ok());
   EXPECT_THAT(s.ToString(), testing::HasSubstr(paths[70]));
 }
+
+// --- The end -----------------------------------------------------------------
 
 TEST_F(BackgroundTest, CloseWaitsForAFlushThatRuns) {
   Open();

@@ -10,6 +10,8 @@ namespace {
 // Writers are never slower than this before a stop: some progress keeps the
 // delay of one write bounded.
 constexpr uint64_t kRateMin = uint64_t{1} << 20;
+// Except where a flush is stuck: that a little is left until it is over counts
+// for more.
 constexpr uint64_t kStuckRateMin = uint64_t{64} << 10;
 
 // Assumed as long as nothing was measured.
