@@ -1,8 +1,20 @@
 #include "src/base/coding.h"
 
+#include <bit>
 #include <limits>
 
 namespace paceline {
+
+namespace {
+
+// Puts the low seven bits of each byte next to each other.
+uint64_t PackGroups(uint64_t bytes) {
+  bytes = (bytes & 0x007f007f007f007f) | (bytes & 0x7f007f007f007f00) >> 1;
+  bytes = (bytes & 0x00003fff00003fff) | (bytes & 0x3fff00003fff0000) >> 2;
+  return (bytes & 0x000000000fffffff) | (bytes & 0x0fffffff00000000) >> 4;
+}
+
+}  // namespace
 
 void PutVarint64(std::string* to, uint64_t value) {
   char buffer[kMaxVarint64Bytes];
@@ -30,6 +42,16 @@ bool GetFixed64(Slice* input, uint64_t* value) {
 }
 
 bool GetLongVarint64(Slice* input, uint64_t* value) {
+  // Nearly always there are eight bytes, and the varint is among them.
+  if (input->size() >= sizeof(uint64_t)) {
+    const uint64_t bytes = DecodeFixed64(input->data());
+    const uint64_t ends = ~bytes & 0x8080808080808080;
+    if (ends != 0) {
+      *value = PackGroups(bytes & (ends ^ (ends - 1)));
+      input->remove_prefix(static_cast<size_t>(std::countr_zero(ends)) / 8 + 1);
+      return true;
+    }
+  }
   uint64_t result = 0;
   for (size_t i = 0; i < input->size() && i < kMaxVarint64Bytes; ++i) {
     auto byte = static_cast<unsigned char>((*input)[i]);

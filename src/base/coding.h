@@ -91,4 +91,9 @@ void PutLengthPrefixed(std::string* to, const Slice& bytes);
   return true;
 }
 
+// Signed integers that are stored as varints: 0, -1, 1, -2, 2 and so on.
+[[nodiscard]] constexpr int64_t ZigzagDecode(uint64_t value) {
+  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+}
+
 }  // namespace paceline

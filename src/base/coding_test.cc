@@ -64,15 +64,18 @@ TEST(CodingTest, VarintsHaveTheBytesOfTheFormat) {
 
 TEST(CodingTest, VarintsAreReadAsWritten) {
   for (uint64_t number : InterestingNumbers()) {
-    std::string bytes;
-    PutVarint64(&bytes, number);
-    EXPECT_EQ(bytes.size(), VarintLength(number));
-    bytes += "next";
-    Slice input(bytes);
-    uint64_t read = 0;
-    ASSERT_TRUE(GetVarint64(&input, &read));
-    EXPECT_EQ(read, number);
-    EXPECT_EQ(input.ToStringView(), "next");
+    // With so many bytes behind it that eight can be read at once, and without.
+    for (const std::string rest : {"", "next", "and the rest"}) {
+      std::string bytes;
+      PutVarint64(&bytes, number);
+      EXPECT_EQ(bytes.size(), VarintLength(number));
+      bytes += rest;
+      Slice input(bytes);
+      uint64_t read = 0;
+      ASSERT_TRUE(GetVarint64(&input, &read));
+      EXPECT_EQ(read, number);
+      EXPECT_EQ(input, Slice(rest));
+    }
   }
 }
 

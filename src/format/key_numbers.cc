@@ -1,7 +1,8 @@
 #include "src/format/key_numbers.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "src/base/coding.h"
 
 namespace paceline {
 
@@ -10,9 +11,23 @@ namespace {
 // The first eight bytes, the first one the most significant; zeros for those
 // that are missing. Of two numbers that differ the keys do in the same way.
 uint64_t NumberOf(const Slice& key) {
+  const char* const first = key.data();
+  const size_t size = key.size();
+  if (size >= 8) return __builtin_bswap64(DecodeFixed64(first));
+  // Two loads that overlap, each in its place: cheaper than a loop, and than a
+  // copy of so few bytes.
+  const auto unused_bits = static_cast<int>(8 * (8 - size));
+  if (size >= 4) {
+    const uint64_t front = __builtin_bswap32(DecodeFixed32(first));
+    const uint64_t back = __builtin_bswap32(DecodeFixed32(first + size - 4));
+    return front << 32 | back << unused_bits;
+  }
+  if (size == 0) return 0;
   uint64_t number = 0;
-  std::memcpy(&number, key.data(), std::min(key.size(), sizeof(number)));
-  return __builtin_bswap64(number);
+  for (size_t i = 0; i < size; ++i) {
+    number = number << 8 | static_cast<unsigned char>(first[i]);
+  }
+  return number << unused_bits;
 }
 
 }  // namespace

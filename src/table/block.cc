@@ -47,10 +47,6 @@ const char* DecodeLengths(const char* position, const char* limit,
   return input.data();
 }
 
-int64_t ZigzagDecode(uint64_t value) {
-  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
-}
-
 }  // namespace
 
 StatusOr<std::shared_ptr<const Block>> Block::Parse(BlockBuffer contents,
@@ -194,11 +190,7 @@ bool BlockIterator::ParseNext() {
       uint64_t{lengths.shared} + lengths.unshared < key_size_min_) {
     return Damage();
   }
-  if (lengths.shared == 0) {
-    key_.Refer(position, lengths.unshared);
-  } else {
-    key_.Extend(lengths.shared, position, lengths.unshared);
-  }
+  key_.Append(lengths.shared, position, lengths.unshared);
   position += lengths.unshared;
   if (!has_separated_values_) {
     value_ = Slice(position, lengths.value);
@@ -407,51 +399,6 @@ void BlockIterator::ShowPast() {
   key_.Refer(
       entry.key != nullptr ? entry.key : past_keys_.data() + entry.key_offset,
       entry.key_size);
-}
-
-bool IndexIterator::Next() {
-  const uint32_t end = block_->entries_end();
-  if (is_damaged_ || offset_ >= end) return false;
-  Slice input(block_->data() + offset_, end - offset_);
-  if (!Parse(&input)) {
-    is_damaged_ = true;
-    return false;
-  }
-  offset_ = static_cast<uint32_t>(input.data() - block_->data());
-  return true;
-}
-
-bool IndexIterator::Parse(Slice* input) {
-  uint32_t shared = 0;
-  uint32_t unshared = 0;
-  uint32_t value_size = 0;
-  if (!GetVarint32(input, &shared) || !GetVarint32(input, &unshared)) {
-    return false;
-  }
-  if (!format_.has_delta_handles && !GetVarint32(input, &value_size)) {
-    return false;
-  }
-  if (shared > key_.size() || unshared > input->size()) return false;
-  key_.Extend(shared, input->data(), unshared);
-  input->remove_prefix(unshared);
-  if (format_.has_delta_handles) return TakeValue(shared > 0, input);
-
-  if (value_size > input->size()) return false;
-  Slice value(input->data(), value_size);
-  input->remove_prefix(value_size);
-  return TakeValue(/*is_delta=*/false, &value) && value.empty();
-}
-
-bool IndexIterator::TakeValue(bool is_delta, Slice* input) {
-  if (is_delta) {
-    uint64_t difference = 0;
-    if (!GetVarint64(input, &difference)) return false;
-    handle_.offset += handle_.size + kBlockTrailerBytes;
-    handle_.size += static_cast<uint64_t>(ZigzagDecode(difference));
-  } else if (!GetBlockHandle(input, &handle_)) {
-    return false;
-  }
-  return !format_.has_first_keys || GetLengthPrefixed(input, &first_key_);
 }
 
 }  // namespace paceline

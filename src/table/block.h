@@ -101,7 +101,15 @@ class EntryKey {
     size_ = size;
   }
   // Keeps the first `shared` bytes, of which there must be that many, and
-  // appends those at `tail`.
+  // appends those at `tail`, which must stay until the next call.
+  void Append(size_t shared, const char* tail, size_t tail_size) {
+    if (shared == 0) {
+      Refer(tail, tail_size);
+    } else {
+      Extend(shared, tail, tail_size);
+    }
+  }
+  // The same; the bytes are then its own.
   void Extend(size_t shared, const char* tail, size_t tail_size);
   // Makes the bytes its own, and returns them.
   char* Own();
@@ -221,44 +229,6 @@ class BlockIterator {
 
   std::vector<PastEntry> past_;  // Ascending; the current entry is the last.
   std::vector<char> past_keys_;
-};
-
-// How the entries of an index block are written.
-struct IndexFormat {
-  bool has_delta_handles = false;
-  bool has_first_keys = false;
-};
-
-// Reads the entries of an index block from front to back. Never reads outside
-// the block, whatever is in it. Thread-compatible.
-class IndexIterator {
- public:
-  // `block` must stay.
-  IndexIterator(const Block* block, const IndexFormat& format)
-      : block_(block), format_(format) {}
-
-  // To the first, then to the next entry. False at the end, and in front of a
-  // malformed entry.
-  [[nodiscard]] bool Next();
-  [[nodiscard]] bool is_damaged() const { return is_damaged_; }
-
-  // Until the next call of Next().
-  [[nodiscard]] Slice separator() const { return key_.slice(); }
-  [[nodiscard]] const BlockHandle& handle() const { return handle_; }
-  // The internal key at which the block begins; empty if it is not stored.
-  [[nodiscard]] Slice first_key() const { return first_key_; }
-
- private:
-  bool Parse(Slice* input);
-  bool TakeValue(bool is_delta, Slice* input);
-
-  const Block* const block_;
-  const IndexFormat format_;
-  uint32_t offset_ = 0;
-  bool is_damaged_ = false;
-  EntryKey key_;
-  BlockHandle handle_;
-  Slice first_key_;
 };
 
 }  // namespace paceline

@@ -14,6 +14,7 @@
 #include "src/table/block.h"
 #include "src/table/bloom_filter.h"
 #include "src/table/compression.h"
+#include "src/table/index_iterator.h"
 #include "src/table/table_format.h"
 #include "src/table/table_properties.h"
 #include "test/support/fault_file_system.h"

@@ -128,11 +128,6 @@ void PutBlockHandle(std::string* to, const BlockHandle& handle) {
   PutVarint64(to, handle.size);
 }
 
-bool GetBlockHandle(Slice* input, BlockHandle* handle) {
-  return GetVarint64(input, &handle->offset) &&
-         GetVarint64(input, &handle->size);
-}
-
 uint32_t BlockChecksum(ChecksumType type, const Slice& checked) {
   PL_CHECK(!checked.empty());
   switch (type) {

@@ -52,7 +52,10 @@ inline constexpr size_t kMaxBlockHandleBytes = 2 * kMaxVarint64Bytes;
 
 void PutBlockHandle(std::string* to, const BlockHandle& handle);
 // As the functions of coding.h.
-[[nodiscard]] bool GetBlockHandle(Slice* input, BlockHandle* handle);
+[[nodiscard]] inline bool GetBlockHandle(Slice* input, BlockHandle* handle) {
+  return GetVarint64(input, &handle->offset) &&
+         GetVarint64(input, &handle->size);
+}
 
 inline constexpr size_t kBlockTrailerBytes = 5;
 inline constexpr size_t kFooterBytes = 53;

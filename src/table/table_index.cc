@@ -16,24 +16,7 @@ TableIndex::TableIndex(const InternalKeyComparator* comparator,
           std::min<uint64_t>(bytes_max, std::numeric_limits<uint32_t>::max())),
       block_bytes_left_(file_size) {}
 
-Status TableIndex::Add(const Block& block, const IndexFormat& format) {
-  // In an index of one block, nearly always, all keys are stored whole.
-  if (entries_.empty()) {
-    entries_.reserve(block.restarts());
-    separators_.reserve(std::min<uint64_t>(block.entries_end(), bytes_max_));
-  }
-  IndexIterator entry(&block, format);
-  while (entry.Next()) {
-    Status s = AddEntry(entry.separator(), entry.handle());
-    if (!s.ok()) return s;
-  }
-  if (entry.is_damaged()) {
-    return Status::Corruption("malformed entry of the index");
-  }
-  return Status::OK();
-}
-
-Status TableIndex::AddEntry(const Slice& separator, const BlockHandle& handle) {
+inline Status TableIndex::AddEntry(Slice separator, BlockHandle handle) {
   if (!has_user_keys_ && separator.size() < kTagBytes) {
     return Status::Corruption("malformed key in the index");
   }
@@ -48,12 +31,6 @@ Status TableIndex::AddEntry(const Slice& separator, const BlockHandle& handle) {
   if (separators_.size() + separator.size() > bytes_max_) {
     return Status::NotSupported("the index is too large");
   }
-  const Slice user_key = has_user_keys_ ? separator : ExtractUserKey(separator);
-  if (!entries_.empty() &&
-      CompareSeparator(entries_.size() - 1, user_key,
-                       has_user_keys_ ? 0 : ExtractTag(separator)) > 0) {
-    return Status::Corruption("the index is not in order");
-  }
   separators_.insert(separators_.end(), separator.data(),
                      separator.data() + separator.size());
   entries_.push_back(
@@ -63,20 +40,43 @@ Status TableIndex::AddEntry(const Slice& separator, const BlockHandle& handle) {
   return Status::OK();
 }
 
+Status TableIndex::Add(const Block& block, const IndexFormat& format) {
+  // In an index of one block, nearly always, all keys are stored whole.
+  if (entries_.empty()) {
+    entries_.reserve(block.restarts());
+    separators_.reserve(std::min<uint64_t>(block.entries_end(), bytes_max_));
+  }
+  const size_t old_size = entries_.size();
+  IndexIterator entry(&block, format);
+  while (entry.Next()) {
+    Status s = AddEntry(entry.separator(), entry.handle());
+    if (!s.ok()) return s;
+  }
+  if (entry.is_damaged()) {
+    return Status::Corruption("malformed entry of the index");
+  }
+  return CheckOrder(old_size);
+}
+
+// Not entry by entry while they are added: bytes that are compared right after
+// they were copied are waited for.
+Status TableIndex::CheckOrder(size_t first) const {
+  for (size_t i = std::max<size_t>(first, 1); i < entries_.size(); ++i) {
+    const Slice key = separator(i);
+    if (CompareSeparator(i - 1, UserKeyOf(i),
+                         has_user_keys_ ? 0 : ExtractTag(key)) > 0) {
+      return Status::Corruption("the index is not in order");
+    }
+  }
+  return Status::OK();
+}
+
 void TableIndex::Finish() {
   separators_.shrink_to_fit();
   entries_.shrink_to_fit();
   if (!comparator_->is_bytewise()) return;
   numbers_ =
       KeyNumbers(entries_.size(), [this](size_t i) { return UserKeyOf(i); });
-}
-
-int TableIndex::CompareSeparator(size_t position, const Slice& user_key,
-                                 uint64_t tag) const {
-  const Slice key = separator(position);
-  if (has_user_keys_) return comparator_->CompareUserKeys(key, user_key);
-  return comparator_->Compare(ExtractUserKey(key), ExtractTag(key), user_key,
-                              tag);
 }
 
 size_t TableIndex::Seek(const Slice& user_key, uint64_t tag) const {

@@ -12,6 +12,7 @@
 #include "src/format/internal_key.h"
 #include "src/format/key_numbers.h"
 #include "src/table/block.h"
+#include "src/table/index_iterator.h"
 #include "src/table/table_format.h"
 
 namespace paceline {
@@ -57,7 +58,12 @@ class TableIndex {
                                     const Slice& user_key) const;
   // Negative, zero or positive: the separator is before, at or after the key.
   [[nodiscard]] int CompareSeparator(size_t position, const Slice& user_key,
-                                     uint64_t tag) const;
+                                     uint64_t tag) const {
+    const Slice key = separator(position);
+    if (has_user_keys_) return comparator_->CompareUserKeys(key, user_key);
+    return comparator_->Compare(ExtractUserKey(key), ExtractTag(key), user_key,
+                                tag);
+  }
 
   // Bytes.
   [[nodiscard]] size_t MemoryUsage() const;
@@ -73,7 +79,11 @@ class TableIndex {
     const Slice key = separator(position);
     return has_user_keys_ ? key : ExtractUserKey(key);
   }
-  Status AddEntry(const Slice& separator, const BlockHandle& handle);
+  // By value, in registers: to be read right after they were written they
+  // would have to be waited for.
+  Status AddEntry(Slice separator, BlockHandle handle);
+  // Corruption if an entry from `first` on is before the one in front of it.
+  [[nodiscard]] Status CheckOrder(size_t first) const;
 
   const InternalKeyComparator* comparator_;
   bool has_user_keys_;
