@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "src/db/db_impl.h"
@@ -28,10 +29,25 @@ constexpr size_t kWalsMax = 16;
 // meanwhile. That one would have to be faster each time.
 constexpr int kReadingTriesMax = 10;
 
-// Threads that open tables beside the one that opens the database: worth it for
+// Threads that open tables beside the one that opens the database: as many as
+// there are processors, since a new thread is often put on the processor of the
+// one that made it and stays there for longer than an open takes. Worth it for
 // so many tables each.
 constexpr size_t kOpeningHelpersMax = 15;
 constexpr size_t kTablesEach = 16;
+
+// That many threads that do `work`; fewer if the system gives no more.
+template <typename Work>
+std::vector<Thread> StartThreads(size_t size, Work work) {
+  std::vector<Thread> threads;
+  threads.reserve(size);
+  try {
+    while (threads.size() < size) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    // Those there are do the work of the others.
+  }
+  return threads;
+}
 
 using Descriptors = std::vector<ColumnFamilyDescriptor>;
 
@@ -374,12 +390,10 @@ Status Opener::OpenTables() {
       if (!results[i].ok()) has_failed.store(true, std::memory_order_relaxed);
     }
   };
-  size_t helpers_max =
-      std::min(static_cast<size_t>(ProcessorCount() - 1), kOpeningHelpersMax);
-  std::vector<Thread> helpers;
-  while (helpers.size() < std::min(helpers_max, tables.size() / kTablesEach)) {
-    helpers.emplace_back(open_some);
-  }
+  std::vector<Thread> helpers =
+      StartThreads(std::min({static_cast<size_t>(ProcessorCount()),
+                             kOpeningHelpersMax, tables.size() / kTablesEach}),
+                   open_some);
   open_some();
   for (Thread& helper : helpers) helper.join();
   auto failed = std::find_if(results.begin(), results.end(),
