@@ -36,27 +36,37 @@ bool WriteController::AddStopIfStopped() {
 }
 
 bool WriteController::RemoveStop() {
-  MutexLock lock(&mutex_);
-  if (state_.load(std::memory_order_relaxed) < kStop) return false;
-  state_.fetch_sub(kStop, std::memory_order_release);
+  {
+    MutexLock lock(&mutex_);
+    if (state_.load(std::memory_order_relaxed) < kStop) return false;
+    state_.fetch_sub(kStop, std::memory_order_release);
+  }
   changed_.NotifyAll();
   return true;
 }
 
+// A writer is woken behind the mutex, and only if it need not wait on: it would
+// take the processor from the less urgent thread that woke it, and then wait
+// for the mutex until that one gets a processor again.
 void WriteController::SetStall(const Stall& stall) {
-  MutexLock lock(&mutex_);
-  if (stall.bytes_per_second == 0) {
-    paid_at_nanos_ = 0;
-  } else if (stall_.bytes_per_second != 0) {
-    OweAtNewRate(stall_.bytes_per_second, stall.bytes_per_second);
+  bool lets_go = false;
+  {
+    MutexLock lock(&mutex_);
+    lets_go = (stall_.stops && !stall.stops) || !stall.failure.ok() ||
+              (stall_.bytes_per_second > 0 && stall.bytes_per_second == 0);
+    if (stall.bytes_per_second == 0) {
+      paid_at_nanos_ = 0;
+    } else if (stall_.bytes_per_second != 0) {
+      OweAtNewRate(stall_.bytes_per_second, stall.bytes_per_second);
+    }
+    stall_ = stall;
+    rate_.store(stall.bytes_per_second, std::memory_order_relaxed);
+    uint32_t stops = state_.load(std::memory_order_relaxed) / kStop * kStop;
+    uint32_t flags = (stall.stops ? kStalled : 0) |
+                     (stall.bytes_per_second > 0 ? kDelayed : 0);
+    state_.store(stops | flags, std::memory_order_release);
   }
-  stall_ = stall;
-  rate_.store(stall.bytes_per_second, std::memory_order_relaxed);
-  uint32_t stops = state_.load(std::memory_order_relaxed) / kStop * kStop;
-  uint32_t flags = (stall.stops ? kStalled : 0) |
-                   (stall.bytes_per_second > 0 ? kDelayed : 0);
-  state_.store(stops | flags, std::memory_order_release);
-  changed_.NotifyAll();
+  if (lets_go) changed_.NotifyAll();
 }
 
 // What is not paid for takes less time at a higher rate, and no more at a lower

@@ -263,6 +263,10 @@ StatusOr<MappedWritableFile::Window> MappedWritableFile::MakeWindow(
   void* memory = mmap(nullptr, window_bytes_, PROT_READ | PROT_WRITE,
                       MAP_SHARED, fd_, static_cast<off_t>(offset));
   if (memory == MAP_FAILED) return PosixError("map", path_, errno);
+  // Or the first page fault would read ahead: allocate and fill with zeros as
+  // many megabytes as the device is set to, at one go, with a writer that waits
+  // for the page or for the processor.
+  madvise(memory, window_bytes_, MADV_RANDOM);
   Window window{static_cast<char*>(memory), offset};
   GuardStores(window.memory, window_bytes_, &has_lost_stores_);
   return window;

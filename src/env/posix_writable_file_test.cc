@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -35,6 +36,22 @@ uint64_t SpaceOf(const std::string& path) {
   struct stat info {};
   EXPECT_EQ(stat(path.c_str(), &info), 0);
   return static_cast<uint64_t>(info.st_blocks) * 512;
+}
+
+// How many of the first `bytes` of a file are in the page cache.
+uint64_t CachedBytesOf(const std::string& path, uint64_t bytes) {
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  EXPECT_GE(fd, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  EXPECT_NE(memory, MAP_FAILED);
+  const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages(bytes / page_bytes);
+  EXPECT_EQ(mincore(memory, bytes, pages.data()), 0);
+  munmap(memory, bytes);
+  close(fd);
+  return page_bytes *
+         static_cast<uint64_t>(std::count_if(
+             pages.begin(), pages.end(), [](auto page) { return page & 1; }));
 }
 
 TEST(PosixWritableFileTest, SpaceIsSetAsideBeyondTheEnd) {
@@ -264,6 +281,17 @@ TEST(MappedWritableFileTest, ZerosFollowWhatWasAppendedUntilClose) {
   std::string contents = ReadAll(path, kWindowBytes);
   EXPECT_EQ(contents.substr(0, 5), "hello");
   EXPECT_EQ(contents.find_first_not_of('\0', 5), std::string::npos);
+}
+
+// Whoever makes the first page would make megabytes of zeros at one go.
+TEST(MappedWritableFileTest, TheFirstStoreMakesNoOtherPages) {
+  constexpr uint64_t kLarge = uint64_t{4} << 20;
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = NewMapped(path, kLarge);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Append(Slice("hello")).ok());
+  EXPECT_LE(CachedBytesOf(path, kLarge), uint64_t{64} << 10);
 }
 
 // As where the disk has died: the file system has no page for the store.

@@ -11,6 +11,7 @@
 
 #include "src/base/check.h"
 #include "src/base/coding.h"
+#include "src/base/sync.h"
 
 namespace paceline {
 
@@ -265,6 +266,7 @@ BlockBuffer BloomFilterBuilder::Finish() const {
         line[bit / 8] = static_cast<char>(line[bit / 8] | (1 << (bit % 8)));
       }
     }
+    YieldProcessor();
   }
   char* const trailer = filter.data() + line_count * kLineBytes;
   trailer[0] = kBloomMarker;
