@@ -149,27 +149,33 @@ StatusOr<std::shared_ptr<const Version>> ColumnFamily::MakeVersion(
 void ColumnFamily::Install(
     std::shared_ptr<const Version> version,
     const std::vector<std::shared_ptr<MemTable>>& flushed) {
-  Replaced replaced;
-  MutexLock lock(&install_mutex_);
-  const std::shared_ptr<const SuperVersion> previous = super_version_;
+  // What takes long is done without the mutex: a writer that seals a memtable
+  // waits for it, and its owner may have no processor for a while.
   std::set<uint64_t> live;
   for (int level = 0; level < kLevels; ++level) {
     for (const auto& file : version->files(level)) live.insert(file->number());
   }
+  std::shared_ptr<const SuperVersion> previous;
+  {
+    Replaced replaced;
+    MutexLock lock(&install_mutex_);
+    previous = super_version_;
+    SuperVersion next = *previous;
+    next.version = std::move(version);
+    std::erase_if(flushed_, [](const auto& old) { return old.expired(); });
+    for (const auto& memtable : flushed) {
+      size_t erased = std::erase(next.sealed_memtables, memtable);
+      PL_CHECK(erased == 1);
+      flushed_.push_back(memtable);
+    }
+    InstallLocked(std::move(next), &replaced);
+  }
+  // They stay until nobody has the previous one any more.
   for (int level = 0; level < kLevels; ++level) {
     for (const auto& file : previous->version->files(level)) {
       if (!live.contains(file->number())) file->MarkObsolete();
     }
   }
-  SuperVersion next = *previous;
-  next.version = std::move(version);
-  std::erase_if(flushed_, [](const auto& old) { return old.expired(); });
-  for (const auto& memtable : flushed) {
-    size_t erased = std::erase(next.sealed_memtables, memtable);
-    PL_CHECK(erased == 1);
-    flushed_.push_back(memtable);
-  }
-  InstallLocked(std::move(next), &replaced);
 }
 
 uint64_t ColumnFamily::OldestNeededWal() const {
