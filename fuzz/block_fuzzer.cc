@@ -7,6 +7,7 @@
 #include "fuzz/fuzz_target.h"
 #include "src/base/check.h"
 #include "src/table/block.h"
+#include "src/table/index_iterator.h"
 #include "src/table/table_index.h"
 #include "src/table/table_properties.h"
 #include "src/table/table_tombstones.h"

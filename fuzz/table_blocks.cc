@@ -5,6 +5,7 @@
 
 #include "src/table/block.h"
 #include "src/table/compression.h"
+#include "src/table/index_iterator.h"
 #include "src/table/table_properties.h"
 
 namespace paceline {
