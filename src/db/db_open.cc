@@ -26,9 +26,8 @@ namespace {
 constexpr size_t kWalsMax = 16;
 
 // How often an open for reading looks at what another process changes
-// meanwhile. Beside one that flushes and compacts all the time, on a busy
-// machine, most looks are in vain.
-constexpr int kReadingTriesMax = 100;
+// meanwhile. That one would have to be faster each time.
+constexpr int kReadingTriesMax = 10;
 
 // Threads that open tables beside the one that opens the database: as many as
 // there are processors, since a new thread is often put on the processor of the
