@@ -62,9 +62,8 @@ Status TableIndex::Add(const Block& block, const IndexFormat& format) {
 // they were copied are waited for.
 Status TableIndex::CheckOrder(size_t first) const {
   for (size_t i = std::max<size_t>(first, 1); i < entries_.size(); ++i) {
-    const Slice key = separator(i);
-    if (CompareSeparator(i - 1, UserKeyOf(i),
-                         has_user_keys_ ? 0 : ExtractTag(key)) > 0) {
+    const uint64_t tag = has_user_keys_ ? 0 : ExtractTag(separator(i));
+    if (CompareSeparator(i - 1, UserKeyOf(i), tag) > 0) {
       return Status::Corruption("the index is not in order");
     }
   }
