@@ -1,5 +1,6 @@
 #include "src/commit/write_controller.h"
 
+#include <chrono>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -23,6 +24,12 @@ class ManualClock final : public Clock {
  private:
   std::atomic<uint64_t> nanos_ = 1'000'000'000;
 };
+
+// Long enough that those who are to be woken sleep by then, nearly always; else
+// a test passes without showing that they are.
+void LetOthersFallAsleep() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
 
 class WriteControllerTest : public testing::Test {
  protected:
@@ -84,6 +91,23 @@ TEST_F(WriteControllerTest, TheEndOfAStallLeavesStopsInPlace) {
 TEST_F(WriteControllerTest, AWaitingWriterGoesOnWhenTheStallEnds) {
   controller_.SetStall(Stop());
   std::thread writer([&] { EXPECT_TRUE(controller_.WaitUntilGoing().ok()); });
+  LetOthersFallAsleep();
+  controller_.SetStall(Stall());
+  writer.join();
+}
+
+TEST_F(WriteControllerTest, AWaitingWriterGoesOnWhenTheLastStopIsRemoved) {
+  controller_.AddStop();
+  std::thread writer([&] { EXPECT_TRUE(controller_.WaitUntilGoing().ok()); });
+  LetOthersFallAsleep();
+  EXPECT_TRUE(controller_.RemoveStop());
+  writer.join();
+}
+
+TEST_F(WriteControllerTest, ADelayedWriterGoesOnWhenTheStallEnds) {
+  controller_.SetStall(DelayTo(1));
+  std::thread writer([&] { controller_.Delay(uint64_t{1} << 60); });
+  LetOthersFallAsleep();
   controller_.SetStall(Stall());
   writer.join();
 }
@@ -94,6 +118,7 @@ TEST_F(WriteControllerTest, AWaitingWriterIsToldOfAFailure) {
       [&] { EXPECT_TRUE(controller_.WaitUntilGoing().IsIOError()); });
   Stall failed = Stop();
   failed.failure = Status::IOError("the disk is gone");
+  LetOthersFallAsleep();
   controller_.SetStall(failed);
   writer.join();
 }
