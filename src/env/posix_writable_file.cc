@@ -477,6 +477,7 @@ void MappedWritableFile::WriteZeros(const Window& current, const Window& made) {
               .iov_len = kZeroPage.size()});
   uint64_t count = window_bytes_ / kPageBytes;
   for (uint64_t done = 0; done < count; done += pages.size()) {
+    YieldProcessor();
     MutexLock lock(&mutex_);
     if (is_closed_ || current_.offset != current.offset) return;
     int now = static_cast<int>(std::min<uint64_t>(pages.size(), count - done));
