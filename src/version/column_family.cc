@@ -20,6 +20,10 @@ std::shared_ptr<BlockCache> BlockCacheOf(const BlockBasedTableOptions& table) {
   return AsBlockCache(cache);
 }
 
+uint32_t IdOf(const std::shared_ptr<ColumnFamily>& family) {
+  return family->id();
+}
+
 }  // namespace
 
 ColumnFamily::ColumnFamily(uint32_t id, std::string name,
@@ -197,28 +201,39 @@ uint64_t ColumnFamily::FlushedMemTableBytes() const {
   return bytes;
 }
 
-void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) noexcept {
+std::shared_ptr<const ColumnFamilySet::Families> ColumnFamilySet::Current()
+    const {
   MutexLock lock(&mutex_);
-  uint32_t id = family->id();
-  families_[id] = std::move(family);
+  return families_;
+}
+
+// The list before is let go of behind the mutex: it may be the last to hold a
+// family.
+void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) noexcept {
+  std::shared_ptr<const Families> before;
+  MutexLock lock(&mutex_);
+  Families next = *families_;
+  auto behind = std::ranges::upper_bound(next, family->id(), {}, IdOf);
+  next.insert(behind, std::move(family));
+  before = std::exchange(families_,
+                         std::make_shared<const Families>(std::move(next)));
 }
 
 void ColumnFamilySet::Remove(uint32_t id) {
+  std::shared_ptr<const Families> before;
   MutexLock lock(&mutex_);
-  families_.erase(id);
+  Families next = *families_;
+  std::erase_if(next, [id](const auto& family) { return family->id() == id; });
+  before = std::exchange(families_,
+                         std::make_shared<const Families>(std::move(next)));
 }
 
 std::shared_ptr<ColumnFamily> ColumnFamilySet::Find(uint32_t id) const {
-  MutexLock lock(&mutex_);
-  auto found = families_.find(id);
-  return found == families_.end() ? nullptr : found->second;
+  std::shared_ptr<const Families> families = Current();
+  auto found = std::ranges::lower_bound(*families, id, {}, IdOf);
+  return found == families->end() || (*found)->id() != id ? nullptr : *found;
 }
 
-ColumnFamilySet::Families ColumnFamilySet::All() const {
-  MutexLock lock(&mutex_);
-  Families all;
-  for (const auto& [id, family] : families_) all.push_back(family);
-  return all;
-}
+ColumnFamilySet::Families ColumnFamilySet::All() const { return *Current(); }
 
 }  // namespace paceline

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -177,9 +176,14 @@ class ColumnFamilySet {
   [[nodiscard]] Families All() const EXCLUDES(mutex_);
 
  private:
+  [[nodiscard]] std::shared_ptr<const Families> Current() const
+      EXCLUDES(mutex_);
+
   mutable Mutex mutex_;
-  std::map<uint32_t, std::shared_ptr<ColumnFamily>> families_
-      GUARDED_BY(mutex_);
+  // By id. Replaced, not changed: who asks for them has the mutex for a moment
+  // only. Writers do, beside less urgent threads.
+  std::shared_ptr<const Families> families_ GUARDED_BY(mutex_) =
+      std::make_shared<const Families>();
 };
 
 }  // namespace paceline
