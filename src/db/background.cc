@@ -24,15 +24,8 @@ Background::Background(Config config)
     : config_(std::move(config)),
       logger_(config_.options.info_log.get()),
       pool_(std::make_unique<WorkerPool>(config_.options.max_background_jobs)) {
-  config_.unused->SetListener([this] {
-    removal_jobs_.fetch_add(1, std::memory_order_relaxed);
-    pool_->Schedule(WorkerPool::Priority::kHigh, [this] {
-      RemoveUnusedTables();
-      removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
-      MutexLock lock(&mutex_);
-      changed_.NotifyAll();
-    });
-  });
+  config_.unused->SetListener(
+      [this] { ScheduleRemoval([this] { RemoveUnusedTables(); }); });
 }
 
 Background::~Background() {
@@ -54,17 +47,29 @@ void Background::Stop() {
   MutexLock lock(&mutex_);
   is_stopping_.store(true, std::memory_order_release);
   changed_.NotifyAll();
-  while (flush_jobs_ > 0 || compaction_jobs_ > 0 || manual_compactions_ > 0) {
+  while (flush_jobs_ > 0 || compaction_jobs_ > 0 || manual_compactions_ > 0 ||
+         removal_jobs_.load(std::memory_order_relaxed) > 0) {
     changed_.Wait(&mutex_);
   }
 }
 
-void Background::Sealed(uint64_t ordinal, bool together) {
-  MutexLock lock(&mutex_);
-  sealed_ordinal_ = std::max(sealed_ordinal_, ordinal);
-  if (together) together_ordinal_ = ordinal;
+// Whoever has the mutex may have looked at the ordinals already: a job looks at
+// them again behind it.
+bool Background::Sealed(uint64_t ordinal, bool together) noexcept {
+  if (together) together_ordinal_.store(ordinal, std::memory_order_release);
+  sealed_ordinal_.store(ordinal, std::memory_order_release);
+  if (!mutex_.TryLock()) {
+    pool_->Schedule(WorkerPool::Priority::kHigh, [this] {
+      MutexLock lock(&mutex_);
+      Schedule();
+      UpdateStallLocked();
+    });
+    return false;
+  }
   Schedule();
   UpdateStallLocked();
+  mutex_.Unlock();
+  return true;
 }
 
 void Background::FamiliesChanged() noexcept {
@@ -79,20 +84,22 @@ void Background::FamiliesChanged() noexcept {
   changed_.NotifyAll();
 }
 
-void Background::UpdateStallIfFree() noexcept {
-  if (!mutex_.TryLock()) return;
+bool Background::UpdateStallIfFree() noexcept {
+  if (!mutex_.TryLock()) return false;
   UpdateStallLocked();
   mutex_.Unlock();
+  return true;
 }
 
 // --- What is due -----------------------------------------------------------
 
-bool Background::IsFlushDue(const ColumnFamily& family) const {
+bool Background::IsFlushDue(const ColumnFamily& family,
+                            uint64_t sealed_ordinal) const {
   auto work = work_.find(family.id());
   if (work != work_.end() && work->second.is_flushing) return false;
   auto version = family.PinSuperVersion();
   return !version->sealed_memtables.empty() &&
-         version->sealed_memtables.back()->seal_ordinal() <= sealed_ordinal_;
+         version->sealed_memtables.back()->seal_ordinal() <= sealed_ordinal;
 }
 
 bool Background::IsCompactionDue(const ColumnFamily& family) const {
@@ -111,10 +118,11 @@ bool Background::IsCompactionDue(const ColumnFamily& family) const {
 
 void Background::Schedule() {
   if (!is_started_ || is_stopping_.load(std::memory_order_relaxed)) return;
+  const uint64_t sealed = sealed_ordinal_.load(std::memory_order_acquire);
   int flushes_due = 0;
   int compactions_due = 0;
   for (const auto& family : config_.families->All()) {
-    if (IsFlushDue(*family)) ++flushes_due;
+    if (IsFlushDue(*family, sealed)) ++flushes_due;
     if (IsCompactionDue(*family)) ++compactions_due;
   }
   // One flush at a time is enough: the device is what they wait for.
@@ -320,6 +328,17 @@ void Background::OpenTables(const ColumnFamily& family,
   }
 }
 
+void Background::ScheduleRemoval(std::function<void()> remove) {
+  removal_jobs_.fetch_add(1, std::memory_order_relaxed);
+  pool_->Schedule(WorkerPool::Priority::kRemoval,
+                  [this, remove = std::move(remove)] {
+                    remove();
+                    removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
+                    MutexLock lock(&mutex_);
+                    changed_.NotifyAll();
+                  });
+}
+
 void Background::RemoveUnusedTables() {
   for (uint64_t number : config_.unused->Take()) {
     Status s = config_.options.file_system->RemoveFile(
@@ -375,7 +394,8 @@ Background::Activity Background::activity(const ColumnFamily& family) const {
     activity.compactions += static_cast<int>(work.running.size());
   }
   activity.failures = flush_trouble_.failures + compaction_trouble_.failures;
-  activity.flush_due = IsFlushDue(family);
+  activity.flush_due =
+      IsFlushDue(family, sealed_ordinal_.load(std::memory_order_acquire));
   activity.compaction_due = IsCompactionDue(family);
   return activity;
 }

@@ -61,6 +61,8 @@ class Background {
     std::function<Status()> sync_full_wals;
     // WALs below this number are not needed any more.
     std::function<void(uint64_t)> wals_released;
+    // Removes the files of those. Blocks.
+    std::function<void()> remove_wals;
   };
 
   explicit Background(Config config);
@@ -70,18 +72,22 @@ class Background {
 
   // Lets jobs begin.
   void Start() EXCLUDES(mutex_);
-  // Ends compactions early, waits for running jobs, and begins no more. What is
-  // sealed stays in memory.
+  // Ends compactions early, waits for running jobs and for removals, and begins
+  // no more. What is sealed stays in memory.
   void Stop() EXCLUDES(mutex_);
 
   // Something was sealed; `ordinal` is that of the last seal, which is
   // complete. With `together`, all column families are flushed in one step.
-  void Sealed(uint64_t ordinal, bool together) EXCLUDES(mutex_);
+  // Does not wait for threads that are at work here, which are less urgent than
+  // the caller and may have no processor now. False if one was: the flush will
+  // begin, but the stall is what it was before; UpdateStallIfFree() may be
+  // called until it succeeds. For one thread at a time.
+  bool Sealed(uint64_t ordinal, bool together) noexcept EXCLUDES(mutex_);
   // Column families have come or gone.
   void FamiliesChanged() noexcept EXCLUDES(mutex_);
-  // The mutable memtables have grown: looks at the stall anew. Does nothing
-  // while another thread is at work here, which may have no processor now.
-  void UpdateStallIfFree() noexcept EXCLUDES(mutex_);
+  // The mutable memtables have grown: looks at the stall anew. Does nothing,
+  // and returns false, while another thread is at work here.
+  bool UpdateStallIfFree() noexcept EXCLUDES(mutex_);
 
   // Blocks until nothing that `families` had sealed before the call is
   // unflushed. The failure that keeps it so, if a flush fails meanwhile.
@@ -158,6 +164,7 @@ class Background {
     std::vector<std::shared_ptr<MemTable>> memtables;  // Newest first.
     FlushResult result;
     uint64_t memtable_bytes = 0;
+    uint64_t memtable_entries = 0;
     Atomic<uint64_t>* entries_read = nullptr;  // Of the family's Work.
   };
 
@@ -172,15 +179,16 @@ class Background {
   Work& WorkOf(const ColumnFamily& family) REQUIRES(mutex_) {
     return work_[family.id()];
   }
-  [[nodiscard]] bool IsFlushDue(const ColumnFamily& family) const
-      REQUIRES(mutex_);
+  // Of what was sealed up to `sealed_ordinal`.
+  [[nodiscard]] bool IsFlushDue(const ColumnFamily& family,
+                                uint64_t sealed_ordinal) const REQUIRES(mutex_);
   [[nodiscard]] bool IsCompactionDue(const ColumnFamily& family) const
       REQUIRES(mutex_);
 
   void RunFlushJob() EXCLUDES(mutex_);
   std::vector<FamilyFlush> TakeFlush() REQUIRES(mutex_);
-  FamilyFlush TakeFlushOf(const std::shared_ptr<ColumnFamily>& family)
-      REQUIRES(mutex_);
+  FamilyFlush TakeFlushOf(const std::shared_ptr<ColumnFamily>& family,
+                          uint64_t sealed_ordinal) REQUIRES(mutex_);
   Status Flush(std::vector<FamilyFlush>* flushes) EXCLUDES(mutex_);
   Status CommitFlush(const std::vector<FamilyFlush>& flushes) EXCLUDES(mutex_);
   // Where a family leaves WALs behind that others need: they must be durable
@@ -229,6 +237,7 @@ class Background {
                          const std::vector<FileMetaData>& files);
   void NoteCompaction(Work* work, const Compaction& compaction,
                       const CompactionResult& result) REQUIRES(mutex_);
+  void ScheduleRemoval(std::function<void()> remove);
   void RemoveUnusedTables();
   // Waits a little before the next try. What can be removed is removed first:
   // the disk may be full.
@@ -242,9 +251,11 @@ class Background {
   bool is_started_ GUARDED_BY(mutex_) = false;
   Atomic<bool> is_stopping_ = false;  // Changed under the mutex.
   std::map<uint32_t, Work> work_ GUARDED_BY(mutex_);
-  uint64_t sealed_ordinal_ GUARDED_BY(mutex_) = 0;
-  // Everything sealed up to here is flushed in one step.
-  uint64_t together_ordinal_ GUARDED_BY(mutex_) = 0;
+  // Stored before the other one, with release; what is sealed up to here is
+  // flushed in one step.
+  Atomic<uint64_t> together_ordinal_ = 0;
+  // Stored with release: who sees it sees what was sealed.
+  Atomic<uint64_t> sealed_ordinal_ = 0;
   // Tables of changes that could not be recorded. They may be removed once a
   // later change was.
   std::vector<uint64_t> unrecorded_ GUARDED_BY(mutex_);
@@ -252,8 +263,8 @@ class Background {
   int compaction_jobs_ GUARDED_BY(mutex_) = 0;
   int manual_compactions_ GUARDED_BY(mutex_) = 0;
   int waiting_for_idle_ GUARDED_BY(mutex_) = 0;
-  // Scheduled or running. Counted without the mutex by whoever reads a table
-  // last; relaxed, since the mutex is taken after the last of them.
+  // Scheduled or running. Counted without the mutex, by whoever reads a table
+  // last as well; relaxed, since the mutex is taken after the last of them.
   Atomic<int> removal_jobs_ = 0;
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   Smoothed flush_interval_ GUARDED_BY(mutex_);  // Nanoseconds.

@@ -30,6 +30,9 @@ uint64_t NeededWalWithout(
 // What was sealed first, so that a family that is written to all the time does
 // not keep others, and the WALs that these need, waiting.
 std::vector<Background::FamilyFlush> Background::TakeFlush() {
+  // In this order: what is taken of a seal is taken together if it must be.
+  const uint64_t sealed = sealed_ordinal_.load(std::memory_order_acquire);
+  const uint64_t together = together_ordinal_.load(std::memory_order_acquire);
   std::vector<FamilyFlush> flushes;
   bool is_together = config_.options.atomic_flush;
   std::shared_ptr<ColumnFamily> first;
@@ -38,35 +41,35 @@ std::vector<Background::FamilyFlush> Background::TakeFlush() {
     auto version = family->PinSuperVersion();
     if (version->sealed_memtables.empty()) continue;
     uint64_t ordinal = version->sealed_memtables.back()->seal_ordinal();
-    is_together |= ordinal <= together_ordinal_;
-    if (ordinal < first_ordinal && IsFlushDue(*family)) {
+    is_together |= ordinal <= together;
+    if (ordinal < first_ordinal && IsFlushDue(*family, sealed)) {
       first = family;
       first_ordinal = ordinal;
     }
   }
   for (const auto& family : config_.families->All()) {
-    bool is_chosen = is_together ? IsFlushDue(*family) : family == first;
-    if (is_chosen) flushes.push_back(TakeFlushOf(family));
+    bool is_chosen =
+        is_together ? IsFlushDue(*family, sealed) : family == first;
+    if (is_chosen) flushes.push_back(TakeFlushOf(family, sealed));
   }
   return flushes;
 }
 
 Background::FamilyFlush Background::TakeFlushOf(
-    const std::shared_ptr<ColumnFamily>& family) {
+    const std::shared_ptr<ColumnFamily>& family, uint64_t sealed_ordinal) {
   FamilyFlush flush;
   flush.family = family;
-  uint64_t entries = 0;
   auto version = family->PinSuperVersion();
   for (const auto& memtable : version->sealed_memtables) {
-    if (memtable->seal_ordinal() > sealed_ordinal_) continue;
+    if (memtable->seal_ordinal() > sealed_ordinal) continue;
     flush.memtables.push_back(memtable);
     flush.memtable_bytes += memtable->UsedBytes();
-    entries += memtable->entries();
+    flush.memtable_entries += memtable->entries();
   }
   Work& work = WorkOf(*family);
   work.is_flushing = true;
   work.flushing_bytes = flush.memtable_bytes;
-  work.flushing_entries = entries;
+  work.flushing_entries = flush.memtable_entries;
   work.flushed_entries.store(0, std::memory_order_relaxed);
   work.flushed_entries_seen = 0;
   work.flush_got_on_nanos = config_.options.clock->MonotonicNanos();
@@ -102,6 +105,11 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
   for (FamilyFlush& flush : *flushes) {
     if (!s.ok()) break;
     const ColumnFamily& family = *flush.family;
+    Log(logger_,
+        "[%s] flush of %zu sealed memtables begins: %" PRIu64
+        " entries, %" PRIu64 " bytes, from WAL %" PRIu64 " on",
+        family.name().c_str(), flush.memtables.size(), flush.memtable_entries,
+        flush.memtable_bytes, flush.memtables.back()->first_wal());
     TableOutput::Config output = OutputConfig(family);
     output.priority = RateLimiter::Priority::kHigh;
     output.epoch_number = family.PinSuperVersion()->version->NextEpoch();
@@ -134,7 +142,10 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
     flush.memtables.clear();
     if (flush.result.file) OpenTables(*flush.family, {*flush.result.file});
   }
-  if (s.ok()) config_.wals_released(config_.versions->FirstLiveLog());
+  if (s.ok()) {
+    config_.wals_released(config_.versions->FirstLiveLog());
+    ScheduleRemoval(config_.remove_wals);
+  }
   return s;
 }
 

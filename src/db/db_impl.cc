@@ -80,9 +80,9 @@ DBImpl::DBImpl(Opened opened)
       .wals_released =
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);
-            RemoveObsoleteWals();
             LogTotalsNowAndThen();
-          }});
+          },
+      .remove_wals = [this] { RemoveObsoleteWals(); }});
 }
 
 DBImpl::~DBImpl() {
@@ -100,10 +100,11 @@ Status DBImpl::StartWriting() {
   if (write_path_ == nullptr) return Status::OK();
   Status s = write_path_->Open(
       opened_at_sequence_, predecessor_,
-      {.sealed = [this](
-                     uint64_t ordinal,
-                     bool together) { background_->Sealed(ordinal, together); },
-       .grown = [this] { background_->UpdateStallIfFree(); }});
+      {.sealed =
+           [this](uint64_t ordinal, bool together) {
+             return background_->Sealed(ordinal, together);
+           },
+       .grown = [this] { return background_->UpdateStallIfFree(); }});
   if (!s.ok()) return s;
   write_path_->ReleaseWals(versions_->FirstLiveLog());
   background_->Start();
@@ -439,7 +440,8 @@ Status DBImpl::Resume() {
   auto flush = [this] { return background_->WaitForFlush(families_.All()); };
   Status s = write_path_->Resume(flush);
   if (s.ok() && had_failed_flush) s = flush();
-  if (s.ok()) RemoveObsoleteWals();
+  // Whatever failed: what the flush made obsolete is kept aside as well.
+  RemoveObsoleteWals();
   keeps_old_wals_.store(false, std::memory_order_relaxed);
   return s;
 }

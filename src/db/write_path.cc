@@ -205,13 +205,13 @@ void WritePath::CountWalBytes(uint64_t bytes) {
   tail_wal_bytes_ += bytes;
   if (IsOverWalLimit()) seal_requested_.store(true, std::memory_order_relaxed);
   uint64_t rate = controller_.bytes_per_second();
-  if (rate == 0) return;
+  if (rate == 0 && is_stall_known_) return;
   bytes_since_grown_ += bytes;
-  if (bytes_since_grown_ < std::min(kGrownBytes, rate / kGrownPerSecond)) {
-    return;
-  }
+  uint64_t due_at =
+      rate == 0 ? kGrownBytes : std::min(kGrownBytes, rate / kGrownPerSecond);
+  if (bytes_since_grown_ < due_at) return;
   bytes_since_grown_ = 0;
-  if (listener_.grown) listener_.grown();
+  if (listener_.grown) is_stall_known_ = listener_.grown();
 }
 
 ColumnFamily* WritePath::FindLive(uint32_t family_id) const {
@@ -323,15 +323,12 @@ void WritePath::SealIf(Choose is_chosen, bool together) {
       continue;
     }
     if (!is_chosen(*family)) continue;
-    Log(logger_, "[%s] memtable sealed: %llu entries, %zu bytes; next WAL %llu",
-        family->name().c_str(),
-        static_cast<unsigned long long>(memtable->entries()),
-        memtable->UsedBytes(),
-        static_cast<unsigned long long>(wals_.tail_number()));
     memtable->set_seal_ordinal(seal_ordinal_);
     family->SealMemTable(wals_.tail_number());
   }
-  if (listener_.sealed) listener_.sealed(seal_ordinal_, together);
+  if (listener_.sealed) {
+    is_stall_known_ = listener_.sealed(seal_ordinal_, together);
+  }
 }
 
 Status WritePath::MakeRoom() {

@@ -37,11 +37,12 @@ class WritePath final : private CommitTarget {
 
   // What the write path tells others, in the leader's thread.
   struct Listener {
-    // Memtables were sealed; the seal of this number is complete.
-    std::function<void(uint64_t seal_ordinal, bool together)> sealed;
+    // Memtables were sealed; the seal of this number is complete. False: it
+    // was not found out whether writers must wait.
+    std::function<bool(uint64_t seal_ordinal, bool together)> sealed;
     // Writers are delayed, and have written so much that the delay may have
-    // to change.
-    std::function<void()> grown;
+    // to change; or that was not found out the last time. False as above.
+    std::function<bool()> grown;
   };
 
   // Begins the first WAL, which will follow those that end as `predecessor`
@@ -194,6 +195,7 @@ class WritePath final : private CommitTarget {
   // What keeps the WALs up to this one was sealed already.
   uint64_t relieved_wal_ GUARDED_BY(WriteThread::write_leader) = 0;
   uint64_t bytes_since_grown_ GUARDED_BY(WriteThread::write_leader) = 0;
+  bool is_stall_known_ GUARDED_BY(WriteThread::write_leader) = true;
   // Relaxed: a leader that sees it late seals something too early.
   Atomic<uint64_t> first_needed_wal_ = 0;
 

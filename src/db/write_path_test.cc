@@ -57,8 +57,13 @@ class WritePathTest : public testing::Test {
                            {.sealed =
                                 [this](uint64_t ordinal, bool together) {
                                   seals_.emplace_back(ordinal, together);
+                                  return is_stall_known_;
                                 },
-                            .grown = [this] { ++grown_; }})
+                            .grown =
+                                [this] {
+                                  ++grown_;
+                                  return is_stall_known_;
+                                }})
                     .ok());
     for (const auto& family : families_.All()) {
       family->mutable_memtable()->set_first_wal(path_->wal_number());
@@ -124,6 +129,7 @@ class WritePathTest : public testing::Test {
   ColumnFamilySet families_;
   std::vector<std::pair<uint64_t, bool>> seals_;
   int grown_ = 0;
+  bool is_stall_known_ = true;
   std::optional<WritePath> path_;
 };
 
@@ -448,6 +454,19 @@ TEST_F(WritePathTest, WhileWritersAreDelayedTheDelayIsLookedAtAgain) {
                    .family = "default"});
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(Put({0}, size_t{100} << 10).ok());
   EXPECT_EQ(grown_, 2);  // Once in 256 KiB.
+}
+
+TEST_F(WritePathTest, AStallThatWasNotFoundOutIsAskedForUntilItIs) {
+  family_options_.write_buffer_size = size_t{64} << 20;
+  Open();
+  ASSERT_TRUE(Put({0}).ok());
+  is_stall_known_ = false;
+  ASSERT_TRUE(Seal({0}).ok());
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(Put({0}, size_t{100} << 10).ok());
+  EXPECT_EQ(grown_, 2);  // Once in 256 KiB.
+  is_stall_known_ = true;
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(Put({0}, size_t{100} << 10).ok());
+  EXPECT_EQ(grown_, 3);
 }
 
 }  // namespace

@@ -28,45 +28,56 @@ void SetNiceness(int least) {
 }  // namespace
 
 WorkerPool::WorkerPool(int threads)
-    : high_crew_(1), low_crew_(std::max(threads, 1) - 1) {}
+    : high_crew_(1, kHighCrewNiceness),
+      low_crew_(std::max(threads, 1) - 1, kLowCrewNiceness),
+      removal_crew_(1, kLowCrewNiceness) {}
 
 WorkerPool::~WorkerPool() {
-  std::deque<Job> dropped_high;
-  std::deque<Job> dropped_low;
-  std::vector<Thread> high_threads;
-  std::vector<Thread> low_threads;
+  std::vector<std::deque<Job>> dropped;
+  std::vector<std::vector<Thread>> crews;
   {
     MutexLock lock(&mutex_);
     is_stopping_ = true;
-    dropped_high.swap(high_);
-    dropped_low.swap(low_);
-    high_threads.swap(high_crew_.threads);
-    low_threads.swap(low_crew_.threads);
-    high_crew_.work_or_stop.NotifyAll();
-    low_crew_.work_or_stop.NotifyAll();
+    for (Crew* crew : {&high_crew_, &low_crew_, &removal_crew_}) {
+      dropped.push_back(std::exchange(crew->jobs, {}));
+      crews.push_back(std::exchange(crew->threads, {}));
+      crew->work_or_stop.NotifyAll();
+    }
   }
-  dropped_high.clear();
-  dropped_low.clear();
-  for (Thread& thread : high_threads) thread.join();
-  for (Thread& thread : low_threads) thread.join();
+  dropped.clear();
+  for (std::vector<Thread>& threads : crews) {
+    for (Thread& thread : threads) thread.join();
+  }
+}
+
+WorkerPool::Crew* WorkerPool::CrewOf(Priority priority) {
+  switch (priority) {
+    case Priority::kHigh:
+      return &high_crew_;
+    case Priority::kLow:
+      return &low_crew_;
+    case Priority::kRemoval:
+      break;
+  }
+  return &removal_crew_;
 }
 
 void WorkerPool::Schedule(Priority priority, Job job) noexcept {
   MutexLock lock(&mutex_);
   if (is_stopping_) return;
-  std::deque<Job>* queue = priority == Priority::kHigh ? &high_ : &low_;
-  queue->push_back(std::move(job));
-  Crew& crew = CrewOf(priority);
-  size_t wanted = std::min(crew.limit, crew.running + queue->size());
+  Crew& whose = *CrewOf(priority);
+  whose.jobs.push_back(std::move(job));
+  Crew& crew = whose.limit == 0 ? high_crew_ : whose;
+  size_t wanted = std::min(crew.limit, crew.running + whose.jobs.size());
   while (crew.threads.size() < wanted) {
     crew.threads.emplace_back([this, &crew] { Work(&crew); });
   }
   crew.work_or_stop.NotifyOne();
 }
 
-size_t WorkerPool::queued(Priority priority) const {
+size_t WorkerPool::queued(Priority priority) {
   MutexLock lock(&mutex_);
-  return (priority == Priority::kHigh ? high_ : low_).size();
+  return CrewOf(priority)->jobs.size();
 }
 
 void WorkerPool::WaitUntilIdle() {
@@ -75,12 +86,14 @@ void WorkerPool::WaitUntilIdle() {
 }
 
 bool WorkerPool::IsIdle() const {
-  return high_crew_.running == 0 && low_crew_.running == 0 && high_.empty() &&
-         low_.empty();
+  auto is_idle = [](const Crew& crew) {
+    return crew.running == 0 && crew.jobs.empty();
+  };
+  return is_idle(high_crew_) && is_idle(low_crew_) && is_idle(removal_crew_);
 }
 
 void WorkerPool::Work(Crew* crew) {
-  SetNiceness(crew == &high_crew_ ? kHighCrewNiceness : kLowCrewNiceness);
+  SetNiceness(crew->niceness);
   while (Job job = TakeJob(crew)) {
     job();
     // Before the pool may be taken for idle.
@@ -89,23 +102,22 @@ void WorkerPool::Work(Crew* crew) {
   }
 }
 
-std::deque<WorkerPool::Job>* WorkerPool::QueueOf(const Crew& crew) {
-  bool takes_high = &crew == &high_crew_;
-  bool takes_low = &crew == &low_crew_ || low_crew_.limit == 0;
-  if (takes_high && !high_.empty()) return &high_;
-  return takes_low && !low_.empty() ? &low_ : nullptr;
+std::deque<WorkerPool::Job>* WorkerPool::FindJobs(Crew* crew) {
+  if (!crew->jobs.empty()) return &crew->jobs;
+  bool takes_low = crew == &high_crew_ && low_crew_.limit == 0;
+  return takes_low && !low_crew_.jobs.empty() ? &low_crew_.jobs : nullptr;
 }
 
 WorkerPool::Job WorkerPool::TakeJob(Crew* crew) {
   MutexLock lock(&mutex_);
-  std::deque<Job>* queue = nullptr;
-  while (!is_stopping_ && (queue = QueueOf(*crew)) == nullptr) {
+  std::deque<Job>* jobs = nullptr;
+  while (!is_stopping_ && (jobs = FindJobs(crew)) == nullptr) {
     crew->work_or_stop.Wait(&mutex_);
   }
   if (is_stopping_) return nullptr;
   ++crew->running;
-  Job job = std::move(queue->front());
-  queue->pop_front();
+  Job job = std::move(jobs->front());
+  jobs->pop_front();
   return job;
 }
 

@@ -1,4 +1,5 @@
-// WorkerPool: the threads of flushes and compactions.
+// WorkerPool: the threads of flushes, of compactions and of what is to be
+// removed after them.
 
 #pragma once
 
@@ -16,12 +17,14 @@ namespace paceline {
 // others for those of low priority: a flush never waits for the end of a long
 // compaction, and the system lets whoever reads and writes go before what only
 // keeps the levels in shape. A single thread runs both, high priority first.
+// Removals have a thread of their own in any case: a device that is told what
+// is free (discard) may take 40 ms for a file, for which nobody should wait.
 //
 // Threads start when they are first needed. Thread-safe; jobs may call
 // everything but WaitUntilIdle().
 class WorkerPool {
  public:
-  enum class Priority { kHigh, kLow };
+  enum class Priority { kHigh, kLow, kRemoval };
 
   // At least one thread.
   explicit WorkerPool(int threads);
@@ -36,7 +39,7 @@ class WorkerPool {
       EXCLUDES(mutex_);
 
   // Jobs that wait.
-  [[nodiscard]] size_t queued(Priority priority) const EXCLUDES(mutex_);
+  [[nodiscard]] size_t queued(Priority priority) EXCLUDES(mutex_);
 
   // Blocks until no job runs or waits.
   void WaitUntilIdle() EXCLUDES(mutex_);
@@ -44,37 +47,35 @@ class WorkerPool {
  private:
   using Job = std::function<void()>;
 
-  // The threads that run the jobs of one queue, or of both.
+  // The jobs of one priority, and the threads that run them.
   struct Crew {
-    explicit Crew(int size) : limit(static_cast<size_t>(size)) {}
+    Crew(int thread_limit, int thread_niceness)
+        : limit(static_cast<size_t>(thread_limit)), niceness(thread_niceness) {}
     const size_t limit;
+    const int niceness;
     CondVar work_or_stop;
+    std::deque<Job> jobs;
     size_t running = 0;
     std::vector<Thread> threads;
   };
 
-  // Whose jobs these are.
-  Crew& CrewOf(Priority priority) REQUIRES(mutex_) {
-    return priority == Priority::kHigh || low_crew_.limit == 0 ? high_crew_
-                                                               : low_crew_;
-  }
+  Crew* CrewOf(Priority priority) REQUIRES(mutex_);
   // Runs jobs until the pool is stopped.
   void Work(Crew* crew) EXCLUDES(mutex_);
   // Blocks until there is one; empty once the pool is stopped.
   Job TakeJob(Crew* crew) EXCLUDES(mutex_);
   void EndJob(Crew* crew) EXCLUDES(mutex_);
-  // Null if there is none.
-  std::deque<Job>* QueueOf(const Crew& crew) REQUIRES(mutex_);
+  // Where the next job of this crew's threads is; null if there is none.
+  std::deque<Job>* FindJobs(Crew* crew) REQUIRES(mutex_);
   [[nodiscard]] bool IsIdle() const REQUIRES(mutex_);
 
-  mutable Mutex mutex_;
+  Mutex mutex_;
   CondVar idle_;
-  // Its threads run jobs of low priority too if the other has none.
+  // Its thread runs jobs of low priority too if the other has none.
   Crew high_crew_ GUARDED_BY(mutex_);
   Crew low_crew_ GUARDED_BY(mutex_);
+  Crew removal_crew_ GUARDED_BY(mutex_);
   bool is_stopping_ GUARDED_BY(mutex_) = false;
-  std::deque<Job> high_ GUARDED_BY(mutex_);
-  std::deque<Job> low_ GUARDED_BY(mutex_);
 };
 
 }  // namespace paceline

@@ -136,6 +136,26 @@ TEST_F(WorkerPoolTest, OneJobOfHighPriorityRunsAtATime) {
   EXPECT_THAT(jobs_.WaitForRunning(1), UnorderedElementsAre("b"));
 }
 
+TEST_F(WorkerPoolTest, ARemovalHasAThreadOfItsOwnBesideTheOnlyOne) {
+  MakePool(1);
+  Schedule(Priority::kRemoval, "removal");
+  Schedule(Priority::kRemoval, "another");
+  EXPECT_THAT(jobs_.WaitForRunning(1), ElementsAre("removal"));
+  Schedule(Priority::kLow, "compaction");
+  EXPECT_THAT(jobs_.WaitForRunning(2),
+              UnorderedElementsAre("removal", "compaction"));
+  Schedule(Priority::kHigh, "flush");
+  jobs_.Release("compaction");
+  jobs_.WaitForBegun(3);
+  EXPECT_THAT(jobs_.WaitForRunning(2),
+              UnorderedElementsAre("removal", "flush"));
+  EXPECT_EQ(pool_->queued(Priority::kRemoval), 1u);
+  jobs_.Release("removal");
+  jobs_.WaitForBegun(4);
+  EXPECT_THAT(jobs_.WaitForRunning(2),
+              UnorderedElementsAre("another", "flush"));
+}
+
 // Niceness of the thread that runs a job of that priority.
 int NicenessOf(WorkerPool* pool, Priority priority) {
   Atomic<int> niceness = 0;
