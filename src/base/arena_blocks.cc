@@ -56,7 +56,7 @@ void ArenaBlocks::GiveBack(char* block) {
   bool is_kept = false;
   {
     MutexLock lock(&mutex_);
-    is_kept = blocks_ <= Kept(std::max(peak_, peak_before_));
+    is_kept = blocks_ <= std::max(peak_, peak_before_);
     if (!is_kept) --blocks_;
   }
   if (!is_kept) {

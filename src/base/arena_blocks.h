@@ -14,19 +14,15 @@ namespace paceline {
 // machine first (6 ms for a huge page have been seen). So what one memtable of
 // a database gives back the next one takes.
 //
-// Of as many as were lately in use at once, half are kept: what one of two
-// memtables needs, and little enough that the rest of the process may be at its
-// own peak meanwhile. "Lately" is the time in which all of them are taken some
-// 8 to 16 times. What is kept and not used the system may take when it is short
-// of memory. Thread-safe; a lock is held for a few instructions, or while
-// addresses are mapped.
+// As many are kept as were lately in use at once: the next memtables need as
+// many, and until then the process is smaller than it was at its peak. "Lately"
+// is the time in which all of them are taken some 8 to 16 times. What is kept
+// and not used the system may take when it is short of memory. Thread-safe; a
+// lock is held for a few instructions, or while addresses are mapped.
 class ArenaBlocks {
  public:
   // A huge page, aligned as one.
   static constexpr size_t kBlockBytes = size_t{2} << 20;
-
-  // How many there may be, used or not, before more are in use again.
-  [[nodiscard]] static constexpr size_t Kept(size_t peak) { return peak / 2; }
 
   ArenaBlocks() = default;
   // All blocks have been given back.
