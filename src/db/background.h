@@ -214,7 +214,12 @@ class Background {
       std::shared_ptr<ColumnFamily>* chosen) REQUIRES(mutex_);
   Status WaitUntilIdleLocked() REQUIRES(mutex_);
   Status RunOne(const std::shared_ptr<ColumnFamily>& family,
-                const Compaction& compaction) EXCLUDES(mutex_);
+                Compaction compaction) EXCLUDES(mutex_);
+  // `result` is null if there is none.
+  void EndCompaction(const std::shared_ptr<ColumnFamily>& family,
+                     const Compaction& compaction,
+                     const CompactionResult* result, const Status& failure)
+      EXCLUDES(mutex_);
   Status MoveFiles(const std::shared_ptr<ColumnFamily>& family,
                    const Compaction& compaction);
   Status MergeFiles(const std::shared_ptr<ColumnFamily>& family,

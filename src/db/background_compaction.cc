@@ -85,7 +85,7 @@ void Background::RunCompactionJob() {
   if (compaction) {
     WorkOf(*chosen).running.Add(*compaction);
     mutex_.Unlock();
-    Status s = RunOne(chosen, *compaction);
+    Status s = RunOne(chosen, *std::move(compaction));
     mutex_.Lock();
     if (s.ok()) {
       compaction_trouble_.End();
@@ -100,28 +100,39 @@ void Background::RunCompactionJob() {
   changed_.NotifyAll();
 }
 
+// The indexes and filters of what was merged are let go of before those of the
+// new tables are loaded: both together would be a peak of the memory.
 Status Background::RunOne(const std::shared_ptr<ColumnFamily>& family,
-                          const Compaction& compaction) {
+                          Compaction compaction) {
   CompactionResult result;
   Status s = compaction.is_trivial_move
                  ? MoveFiles(family, compaction)
                  : MergeFiles(family, compaction, &result);
-  bool was_dropped = family->is_dropped() || s.IsAborted();
+  const bool has_failed = !s.ok() && !s.IsAborted() && !family->is_dropped();
+  EndCompaction(family, compaction, s.ok() ? &result : nullptr,
+                has_failed ? s : Status::OK());
+  compaction = {};
+  if (s.ok()) OpenTables(*family, result.files);
+  return has_failed ? s : Status::OK();
+}
+
+void Background::EndCompaction(const std::shared_ptr<ColumnFamily>& family,
+                               const Compaction& compaction,
+                               const CompactionResult* result,
+                               const Status& failure) {
   MutexLock lock(&mutex_);
   Work& work = WorkOf(*family);
   work.running.Remove(compaction);
-  if (s.ok()) {
-    NoteCompaction(&work, compaction, result);
-  } else if (!was_dropped && !s.IsShutdownInProgress()) {
+  if (result != nullptr) NoteCompaction(&work, compaction, *result);
+  if (!failure.ok() && !failure.IsShutdownInProgress()) {
     Log(logger_, "[%s] compaction of level %d failed: %s",
-        family->name().c_str(), compaction.level, s.ToString().c_str());
+        family->name().c_str(), compaction.level, failure.ToString().c_str());
     ++compaction_trouble_.failures;
-    if (IsDamage(s)) work.compaction_failure = s;
+    if (IsDamage(failure)) work.compaction_failure = failure;
   }
   Schedule();
   UpdateStallLocked();
   changed_.NotifyAll();
-  return was_dropped ? Status::OK() : s;
 }
 
 void Background::NoteCompaction(Work* work, const Compaction& compaction,
@@ -183,7 +194,6 @@ Status Background::MergeFiles(const std::shared_ptr<ColumnFamily>& family,
   if (!done.ok()) return done.status();
   *result = *std::move(done);
   Status s = CommitCompaction(family, compaction, result->files);
-  if (s.ok()) OpenTables(*family, result->files);
   Log(logger_,
       "[%s] compacted %zu files of level %d and %zu of level %d into %zu: "
       "%" PRIu64 " -> %" PRIu64 " bytes, %" PRIu64 " -> %" PRIu64
@@ -304,7 +314,7 @@ StatusOr<bool> Background::CompactStep(
     WorkOf(*family).running.Add(*compaction);
     ++manual_compactions_;
   }
-  Status s = RunOne(family, *compaction);
+  Status s = RunOne(family, *std::move(compaction));
   MutexLock lock(&mutex_);
   --manual_compactions_;
   changed_.NotifyAll();
