@@ -49,14 +49,17 @@ uint64_t WalWindowBytes(const ColumnFamilySet& families) {
 }
 
 // Memory for memtables, ahead of those who fill them, as far as the options let
-// it grow.
+// it grow. As much as one of the blocks comes from elsewhere: the small ones
+// with which an arena begins.
 void PrepareMemory(ArenaBlocks* blocks, const ColumnFamilySet& families) {
   if (blocks->UnusedBytes() > 0) return;
   uint64_t bytes = 0;
   for (const auto& family : families.All()) {
     const ColumnFamilyOptions& options = family->options();
-    bytes += options.write_buffer_size *
-             static_cast<uint64_t>(options.max_write_buffer_number);
+    uint64_t of_blocks =
+        options.write_buffer_size -
+        std::min(options.write_buffer_size, ArenaBlocks::kBlockBytes);
+    bytes += of_blocks * static_cast<uint64_t>(options.max_write_buffer_number);
   }
   blocks->PrepareAhead(bytes);
 }
