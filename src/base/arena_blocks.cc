@@ -56,7 +56,7 @@ void ArenaBlocks::GiveBack(char* block) {
   bool is_kept = false;
   {
     MutexLock lock(&mutex_);
-    is_kept = blocks_ <= std::min(kept_max_, std::max(peak_, peak_before_));
+    is_kept = blocks_ <= std::max(peak_, peak_before_);
     if (!is_kept) --blocks_;
   }
   if (!is_kept) {
@@ -74,9 +74,8 @@ void ArenaBlocks::PrepareAhead(size_t max_bytes) {
   char* block = nullptr;
   {
     MutexLock lock(&mutex_);
-    kept_max_ = max_bytes / kBlockBytes;
     bool is_idle = blocks_ == 0;
-    bool is_enough = blocks_ >= kept_max_;
+    bool is_enough = (blocks_ + 1) * kBlockBytes > max_bytes;
     if (is_idle || is_enough || !unused_.empty()) return;
     block = MakeBlock();
     if (block == nullptr) return;

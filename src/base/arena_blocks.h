@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "src/base/sync.h"
@@ -37,7 +36,7 @@ class ArenaBlocks {
 
   // If all blocks are in use, touches another one, so that who takes it does
   // not wait for the system. Not if nobody uses any, and not beyond `max_bytes`
-  // for all of them together; from now on no more than that are kept, either.
+  // for all of them together.
   void PrepareAhead(size_t max_bytes) EXCLUDES(mutex_);
 
   // Taken from the system by blocks that nobody uses. Bytes.
@@ -60,7 +59,6 @@ class ArenaBlocks {
   // The one given back last is taken first. Has room for all blocks there are.
   std::vector<char*> unused_ GUARDED_BY(mutex_);
   size_t blocks_ GUARDED_BY(mutex_) = 0;  // All there are.
-  size_t kept_max_ GUARDED_BY(mutex_) = SIZE_MAX;
   // Addresses for blocks that were never used, so the system has not given
   // their memory.
   char* fresh_ GUARDED_BY(mutex_) = nullptr;

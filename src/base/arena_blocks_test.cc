@@ -114,16 +114,6 @@ TEST(ArenaBlocksTest, OneIsPreparedWhereAllAreInUse) {
   EXPECT_EQ(blocks.UnusedBytes(), 4 * kBytes);
 }
 
-TEST(ArenaBlocksTest, NoMoreAreKeptThanArePrepared) {
-  ArenaBlocks blocks;
-  const std::vector<char*> taken = TakeMany(&blocks, 6);
-  blocks.PrepareAhead(4 * kBytes);
-  EXPECT_EQ(blocks.UnusedBytes(), 0U);
-  GiveBackAll(&blocks, taken);
-  EXPECT_EQ(blocks.UnusedBytes(), 4 * kBytes);
-  EXPECT_EQ(std::count_if(taken.begin(), taken.end(), IsMapped), 4);
-}
-
 TEST(ArenaBlocksTest, AllReturnToTheSystemAtTheEnd) {
   std::vector<char*> taken;
   {
