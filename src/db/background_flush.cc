@@ -142,10 +142,7 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
     flush.memtables.clear();
     if (flush.result.file) OpenTables(*flush.family, {*flush.result.file});
   }
-  if (s.ok()) {
-    config_.wals_released(config_.versions->FirstLiveLog());
-    ScheduleRemoval(config_.remove_wals);
-  }
+  if (s.ok()) config_.wals_released(config_.versions->FirstLiveLog());
   return s;
 }
 

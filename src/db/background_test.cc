@@ -37,8 +37,7 @@ class BackgroundTest : public testing::Test {
             .unused = store_.unused,
             .set_stall = [this](const Stall&) { SetStall(); },
             .sync_full_wals = [] { return Status::OK(); },
-            .wals_released = [](uint64_t) {},
-            .remove_wals = [this] { RemoveWals(); }};
+            .wals_released = [](uint64_t) {}};
   }
 
   // A memtable with one entry, as a writer would seal it.
@@ -49,9 +48,11 @@ class BackgroundTest : public testing::Test {
     family_->SealMemTable(/*first_wal=*/ordinal + 1);
   }
 
-  // Where the next call of set_stall, or of remove_wals, stays until Release().
-  void HoldNextStall() { Hold(&holds_stall_); }
-  void HoldNextRemoval() { Hold(&holds_removal_); }
+  // The next call of set_stall stays there until Release().
+  void HoldNextStall() {
+    MutexLock lock(&mutex_);
+    holds_stall_ = true;
+  }
   void WaitUntilHeld() {
     MutexLock lock(&mutex_);
     while (!is_held_) changed_.Wait(&mutex_);
@@ -63,25 +64,18 @@ class BackgroundTest : public testing::Test {
   }
 
  private:
-  void Hold(bool* holds) {
+  void SetStall() {
     MutexLock lock(&mutex_);
-    *holds = true;
-  }
-  void StayIf(bool* holds) {
-    MutexLock lock(&mutex_);
-    if (!*holds) return;
-    *holds = false;
+    if (!holds_stall_) return;
+    holds_stall_ = false;
     is_held_ = true;
     changed_.NotifyAll();
     while (is_held_) changed_.Wait(&mutex_);
   }
-  void SetStall() { StayIf(&holds_stall_); }
-  void RemoveWals() { StayIf(&holds_removal_); }
 
   Mutex mutex_;
   CondVar changed_;
   bool holds_stall_ = false;
-  bool holds_removal_ = false;
   bool is_held_ = false;
 
  protected:
@@ -119,22 +113,6 @@ TEST_F(BackgroundTest, ASealBesideNobodyIsFlushed) {
   EXPECT_TRUE(background.Sealed(1, /*together=*/false));
   EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
   EXPECT_EQ(family_->PinSuperVersion()->version->files(0).size(), 1U);
-}
-
-TEST_F(BackgroundTest, AFlushDoesNotWaitForTheRemovalsOfTheOneBefore) {
-  Background background(Config());
-  background.Start();
-  HoldNextRemoval();
-  Seal(1);
-  EXPECT_TRUE(background.Sealed(1, /*together=*/false));
-  EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
-  WaitUntilHeld();
-  Seal(2);
-  background.Sealed(2, /*together=*/false);
-  EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
-  EXPECT_EQ(family_->PinSuperVersion()->version->files(0).size(), 2U);
-  Release();
-  EXPECT_TRUE(background.WaitUntilIdle().ok());
 }
 
 }  // namespace

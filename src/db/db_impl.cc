@@ -80,9 +80,9 @@ DBImpl::DBImpl(Opened opened)
       .wals_released =
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);
+            RemoveObsoleteWals();
             LogTotalsNowAndThen();
-          },
-      .remove_wals = [this] { RemoveObsoleteWals(); }});
+          }});
 }
 
 DBImpl::~DBImpl() {

@@ -144,6 +144,7 @@ void OrderMonitor::CheckAcknowledged(uint64_t id) {
   if (append == batch_appends_.end()) return;
   for (const auto& [inode, file] : files_) {
     if (!IsType(file.path, FileType::kWal) || file.unsynced.empty()) continue;
+    if (!MayBeNeeded(NumberOf(file.path))) continue;
     if (file.unsynced.front() <= append->second) {
       Violate("R1", "batch " + std::to_string(id) +
                         " is acknowledged; not synced is " + file.path);
@@ -262,6 +263,25 @@ std::set<uint64_t> OrderMonitor::PossibleManifests() const {
   return possible;
 }
 
+std::optional<uint32_t> OrderMonitor::FamilyThatNeeds(
+    uint64_t wal, const Manifest& manifest) {
+  for (const auto& [family, log_number] : manifest.log_numbers) {
+    if (log_number <= wal) return family;
+  }
+  return std::nullopt;
+}
+
+bool OrderMonitor::MayBeNeeded(uint64_t wal) const {
+  const std::set<uint64_t> possible = PossibleManifests();
+  return possible.empty() ||
+         std::any_of(possible.begin(), possible.end(), [&](uint64_t number) {
+           auto manifest = manifests_.find(number);
+           return manifest == manifests_.end() ||
+                  manifest->second.log_numbers.empty() ||
+                  FamilyThatNeeds(wal, manifest->second).has_value();
+         });
+}
+
 void OrderMonitor::SeeRemove(const SimEvent& event) {
   const uint64_t number = NumberOf(event.path);
   const std::set<uint64_t> possible = PossibleManifests();
@@ -277,11 +297,9 @@ void OrderMonitor::SeeRemove(const SimEvent& event) {
     }
     if (!IsType(event.path, FileType::kWal)) continue;
     if (!files_[event.inode].has_bytes) continue;
-    for (const auto& [family, log_number] : manifest.log_numbers) {
-      if (log_number <= number) {
-        Violate("R4", event.path + " is removed and needed by family " +
-                          std::to_string(family));
-      }
+    if (auto family = FamilyThatNeeds(number, manifest)) {
+      Violate("R4", event.path + " is removed and needed by family " +
+                        std::to_string(*family));
     }
   }
   files_.erase(event.inode);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ namespace paceline {
 //
 //   R1  A synced write is acknowledged only when a sync that began after its
 //       bytes were appended has succeeded, and when nothing older in any WAL
-//       is unsynced.
+//       that a MANIFEST may need is unsynced.
 //   R2  A MANIFEST names a table only when the table and its name are durable.
 //   R3  CURRENT names a MANIFEST only when that is durable, and the old one is
 //       removed only when the new CURRENT is.
@@ -74,6 +75,11 @@ class OrderMonitor {
   void CheckSyncCount();
   // Numbers of the MANIFESTs that a crash may find CURRENT to name.
   [[nodiscard]] std::set<uint64_t> PossibleManifests() const;
+  // A column family that needs the WAL if the MANIFEST is the current one.
+  static std::optional<uint32_t> FamilyThatNeeds(uint64_t wal,
+                                                 const Manifest& manifest);
+  // Whether recovery may read the WAL after a crash. True if no MANIFEST tells.
+  [[nodiscard]] bool MayBeNeeded(uint64_t wal) const;
   void Violate(const char* rule, const std::string& text);
 
   uint64_t event_ = 0;

@@ -18,6 +18,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 using testing::StartsWith;
 
 constexpr const char* kManifest = "/db/MANIFEST-000001";
@@ -165,6 +166,25 @@ TEST_F(OrderMonitorTest, AnAcknowledgementComesAfterTheSyncOfOlderWals) {
   Sync("/db/000008.log");
   Note(SimNote::kWrittenSync, 2);
   EXPECT_THAT(Violations(), ElementsAre(StartsWith("R1")));
+}
+
+TEST_F(OrderMonitorTest, OnlyWalsThatTheManifestMayNeedMustBeSynced) {
+  Begin();
+  Create("/db/000006.log");
+  Append("/db/000006.log", LedgerKey(1));
+  VersionEdit edit;
+  edit.log_number = 7;
+  Edit(kManifest, edit);
+  // Not synced yet: a power cut may bring the WAL back.
+  Note(SimNote::kWrittenSync, 1);
+  EXPECT_THAT(Violations(), ElementsAre(StartsWith("R1")));
+  Sync(kManifest);
+  Note(SimNote::kWrittenSync, 1);
+  EXPECT_THAT(Violations(), SizeIs(1));
+  Create("/db/000007.log");
+  Append("/db/000007.log", LedgerKey(2));
+  Note(SimNote::kWrittenSync, 2);
+  EXPECT_THAT(Violations(), SizeIs(2));
 }
 
 TEST_F(OrderMonitorTest, ATableIsSyncedBeforeItIsNamed) {
