@@ -4,7 +4,6 @@
 #include "src/db/background.h"
 
 #include <memory>
-#include <string>
 #include <thread>
 
 #include "gtest/gtest.h"

@@ -440,8 +440,7 @@ Status DBImpl::Resume() {
   auto flush = [this] { return background_->WaitForFlush(families_.All()); };
   Status s = write_path_->Resume(flush);
   if (s.ok() && had_failed_flush) s = flush();
-  // Whatever failed: what the flush made obsolete is kept aside as well.
-  RemoveObsoleteWals();
+  if (s.ok()) RemoveObsoleteWals();
   keeps_old_wals_.store(false, std::memory_order_relaxed);
   return s;
 }
