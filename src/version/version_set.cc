@@ -103,7 +103,8 @@ void VersionSet::ForgetWalsBelow(uint64_t log_number) {
 
 // The last sequence number is never smaller than that of an entry in a table,
 // which RocksDB would not show, nor than that of one in a WAL that is given up,
-// whose number would be given again. Several edits are an atomic group.
+// whose number would be given again. A new family gives up none: what is before
+// its WAL may not be durable yet. Several edits are an atomic group.
 void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
   SequenceNumber last_sequence = state_.last_sequence;
   auto remaining = static_cast<uint32_t>(edits->size());
@@ -111,7 +112,7 @@ void VersionSet::CompleteEdits(std::vector<VersionEdit>* edits) const {
     for (const auto& added : edit.added_files) {
       last_sequence = std::max(last_sequence, added.file.largest_sequence);
     }
-    if (edit.log_number) {
+    if (edit.log_number && !edit.added_family) {
       last_sequence = std::max(last_sequence, SequenceBefore(*edit.log_number));
     }
     if (edit.last_sequence) {

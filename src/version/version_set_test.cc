@@ -185,6 +185,14 @@ TEST_F(VersionSetTest, AChangeThatGivesUpWalsTellsWhatTheyEndedAt) {
   EXPECT_EQ(release(9), 90u);
 }
 
+// What is in front of its WAL may be lost yet, and the numbers with it.
+TEST_F(VersionSetTest, ANewFamilyGivesUpNoWal) {
+  ASSERT_TRUE(versions_->BeginManifest().ok());
+  versions_->WalBegins(3, 30);
+  ASSERT_TRUE(versions_->LogAndApply({AddFamily(1, "one")}).ok());
+  EXPECT_EQ(Reread().state.last_sequence, 0u);
+}
+
 TEST_F(VersionSetTest, LogAndApplySyncsTheManifestOnce) {
   ASSERT_TRUE(versions_->BeginManifest().ok());
   files_.Disarm();
