@@ -615,6 +615,7 @@ TEST_F(DBBasicTest, AManifestThatWasCutShortMakesNoTableObsolete) {
   ASSERT_THAT(database_.Open(options_, path_), IsOk());
   ASSERT_THAT(database_->Put({}, "key", "value"), IsOk());
   ASSERT_THAT(database_->Flush({}), IsOk());
+  ASSERT_THAT(database_->WaitForCompact({}), IsOk());  // Files are removed.
   const auto before = ReadDirectory(path_);
   ASSERT_THAT(database_.Close(), IsOk());
   std::string current = before.at("CURRENT");

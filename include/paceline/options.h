@@ -63,7 +63,7 @@ struct DBOptions {
   int max_open_files = -1;
 
   // Flushes and compactions that run at once. 1 to 64. With 2 or more, one is
-  // always left for flushes. One thread more removes tables.
+  // always left for flushes. One thread more removes files.
   int max_background_jobs = 2;
 
   // When the WALs together are larger than this, the column families whose

@@ -24,15 +24,8 @@ Background::Background(Config config)
     : config_(std::move(config)),
       logger_(config_.options.info_log.get()),
       pool_(std::make_unique<WorkerPool>(config_.options.max_background_jobs)) {
-  config_.unused->SetListener([this] {
-    removal_jobs_.fetch_add(1, std::memory_order_relaxed);
-    pool_->Schedule(WorkerPool::Priority::kRemoval, [this] {
-      RemoveUnusedTables();
-      removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
-      MutexLock lock(&mutex_);
-      changed_.NotifyAll();
-    });
-  });
+  config_.unused->SetListener(
+      [this] { ScheduleRemoval([this] { RemoveUnusedTables(); }); });
 }
 
 Background::~Background() {
@@ -333,6 +326,17 @@ void Background::OpenTables(const ColumnFamily& family,
       if (is_new) static_cast<void>(file->Get());
     }
   }
+}
+
+void Background::ScheduleRemoval(std::function<void()> remove) {
+  removal_jobs_.fetch_add(1, std::memory_order_relaxed);
+  pool_->Schedule(WorkerPool::Priority::kRemoval,
+                  [this, remove = std::move(remove)] {
+                    remove();
+                    removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
+                    MutexLock lock(&mutex_);
+                    changed_.NotifyAll();
+                  });
 }
 
 void Background::RemoveUnusedTables() {

@@ -61,6 +61,8 @@ class Background {
     std::function<Status()> sync_full_wals;
     // WALs below this number are not needed any more.
     std::function<void(uint64_t)> wals_released;
+    // Removes the files of those. Blocks.
+    std::function<void()> remove_wals;
   };
 
   explicit Background(Config config);
@@ -240,6 +242,7 @@ class Background {
                          const std::vector<FileMetaData>& files);
   void NoteCompaction(Work* work, const Compaction& compaction,
                       const CompactionResult& result) REQUIRES(mutex_);
+  void ScheduleRemoval(std::function<void()> remove);
   void RemoveUnusedTables();
   // Waits a little before the next try. What can be removed is removed first:
   // the disk may be full.
@@ -265,8 +268,8 @@ class Background {
   int compaction_jobs_ GUARDED_BY(mutex_) = 0;
   int manual_compactions_ GUARDED_BY(mutex_) = 0;
   int waiting_for_idle_ GUARDED_BY(mutex_) = 0;
-  // Scheduled or running. Counted without the mutex by whoever reads a table
-  // last; relaxed, since the mutex is taken after the last of them.
+  // Scheduled or running. Counted without the mutex, by whoever reads a table
+  // last as well; relaxed, since the mutex is taken after the last of them.
   Atomic<int> removal_jobs_ = 0;
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   Smoothed flush_interval_ GUARDED_BY(mutex_);  // Nanoseconds.

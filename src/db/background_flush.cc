@@ -142,7 +142,10 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
     flush.memtables.clear();
     if (flush.result.file) OpenTables(*flush.family, {*flush.result.file});
   }
-  if (s.ok()) config_.wals_released(config_.versions->FirstLiveLog());
+  if (s.ok()) {
+    config_.wals_released(config_.versions->FirstLiveLog());
+    ScheduleRemoval(config_.remove_wals);
+  }
   return s;
 }
 

@@ -4,6 +4,7 @@
 #include "src/db/background.h"
 
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -36,7 +37,8 @@ class BackgroundTest : public testing::Test {
             .unused = store_.unused,
             .set_stall = [this](const Stall&) { SetStall(); },
             .sync_full_wals = [] { return Status::OK(); },
-            .wals_released = [](uint64_t) {}};
+            .wals_released = [](uint64_t) {},
+            .remove_wals = [this] { RemoveWals(); }};
   }
 
   // A memtable with one entry, as a writer would seal it.
@@ -47,11 +49,9 @@ class BackgroundTest : public testing::Test {
     family_->SealMemTable(/*first_wal=*/ordinal + 1);
   }
 
-  // The next call of set_stall stays there until Release().
-  void HoldNextStall() {
-    MutexLock lock(&mutex_);
-    holds_stall_ = true;
-  }
+  // Where the next call of set_stall, or of remove_wals, stays until Release().
+  void HoldNextStall() { Hold(&holds_stall_); }
+  void HoldNextRemoval() { Hold(&holds_removal_); }
   void WaitUntilHeld() {
     MutexLock lock(&mutex_);
     while (!is_held_) changed_.Wait(&mutex_);
@@ -63,18 +63,25 @@ class BackgroundTest : public testing::Test {
   }
 
  private:
-  void SetStall() {
+  void Hold(bool* holds) {
     MutexLock lock(&mutex_);
-    if (!holds_stall_) return;
-    holds_stall_ = false;
+    *holds = true;
+  }
+  void StayIf(bool* holds) {
+    MutexLock lock(&mutex_);
+    if (!*holds) return;
+    *holds = false;
     is_held_ = true;
     changed_.NotifyAll();
     while (is_held_) changed_.Wait(&mutex_);
   }
+  void SetStall() { StayIf(&holds_stall_); }
+  void RemoveWals() { StayIf(&holds_removal_); }
 
   Mutex mutex_;
   CondVar changed_;
   bool holds_stall_ = false;
+  bool holds_removal_ = false;
   bool is_held_ = false;
 
  protected:
@@ -112,6 +119,22 @@ TEST_F(BackgroundTest, ASealBesideNobodyIsFlushed) {
   EXPECT_TRUE(background.Sealed(1, /*together=*/false));
   EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
   EXPECT_EQ(family_->PinSuperVersion()->version->files(0).size(), 1U);
+}
+
+TEST_F(BackgroundTest, AFlushDoesNotWaitForTheRemovalsOfTheOneBefore) {
+  Background background(Config());
+  background.Start();
+  HoldNextRemoval();
+  Seal(1);
+  EXPECT_TRUE(background.Sealed(1, /*together=*/false));
+  EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
+  WaitUntilHeld();
+  Seal(2);
+  background.Sealed(2, /*together=*/false);
+  EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
+  EXPECT_EQ(family_->PinSuperVersion()->version->files(0).size(), 2U);
+  Release();
+  EXPECT_TRUE(background.WaitUntilIdle().ok());
 }
 
 }  // namespace

@@ -80,9 +80,9 @@ DBImpl::DBImpl(Opened opened)
       .wals_released =
           [this](uint64_t first_needed) {
             write_path_->ReleaseWals(first_needed);
-            RemoveObsoleteWals();
             LogTotalsNowAndThen();
-          }});
+          },
+      .remove_wals = [this] { RemoveObsoleteWals(); }});
 }
 
 DBImpl::~DBImpl() {
@@ -440,7 +440,8 @@ Status DBImpl::Resume() {
   auto flush = [this] { return background_->WaitForFlush(families_.All()); };
   Status s = write_path_->Resume(flush);
   if (s.ok() && had_failed_flush) s = flush();
-  if (s.ok()) RemoveObsoleteWals();
+  // Whatever failed: what the flush made obsolete is kept aside as well.
+  RemoveObsoleteWals();
   keeps_old_wals_.store(false, std::memory_order_relaxed);
   return s;
 }

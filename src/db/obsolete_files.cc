@@ -82,6 +82,7 @@ void RemoveObsoleteFiles(FileSystem* file_system, Logger* logger,
     } else {
       s = file_system->RemoveFile(path);
     }
+    if (s.IsPathNotFound()) continue;  // Another thread did it.
     Log(logger, "removed obsolete file %s: %s", name.c_str(),
         s.ToString().c_str());
   }
