@@ -1,5 +1,5 @@
 // WorkerPool: the threads of flushes, of compactions and of the removal of
-// tables.
+// files.
 
 #pragma once
 
