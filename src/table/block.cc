@@ -60,6 +60,17 @@ StatusOr<std::shared_ptr<const Block>> Block::Parse(BlockBuffer contents,
   return std::shared_ptr<const Block>(std::move(block));
 }
 
+std::shared_ptr<const Block> Block::Copy() const {
+  BlockBuffer contents;
+  if (!contents.Assign(contents_.slice())) return nullptr;
+  auto copy = std::make_shared<Block>(std::move(contents));
+  copy->entries_end_ = entries_end_;
+  copy->restarts_begin_ = restarts_begin_;
+  copy->restarts_ = restarts_;
+  copy->has_separated_values_ = has_separated_values_;
+  return copy;
+}
+
 // Takes the parts behind the entries off the end, the last one first.
 Status Block::ParseFooter(Kind kind) {
   const auto malformed = [] {

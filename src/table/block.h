@@ -64,6 +64,10 @@ class Block {
   [[nodiscard]] size_t MemoryUsage() const {
     return sizeof(*this) + contents_.MemoryUsage();
   }
+  // True if a copy in its place would help the BlockMemory::Move of the caller.
+  [[nodiscard]] bool is_to_move() const { return contents_.is_to_move(); }
+  // The same in other memory. Null if there is none.
+  [[nodiscard]] std::shared_ptr<const Block> Copy() const;
 
   // For Parse().
   explicit Block(BlockBuffer contents)

@@ -1,6 +1,7 @@
 #include "src/table/block_memory.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +15,11 @@ namespace {
 
 constexpr size_t kSlabBytes = size_t{1} << 20;
 constexpr size_t kSmallestBytes = 513;
+// Of a slab, a little more than there can be.
+constexpr size_t kPiecesMax = kSlabBytes / kSmallestBytes;
 constexpr size_t kPageBytes = 4096;
+// A move goes over all that is cached: it gives back one of so many slabs.
+constexpr size_t kMoveParts = 32;
 
 // The power of two at or above a size.
 int OctaveOf(size_t size) { return std::bit_width(size - 1); }
@@ -30,12 +35,17 @@ struct alignas(64) BlockMemory::Slab {
   // From here on nothing was handed out yet, so the system has not given it.
   size_t untouched = 0;
   size_t live = 0;
-  // Among those with space.
+  // Read without the mutex by the thread of the move, which is who sets it.
+  bool is_to_be_emptied = false;
+  // Among those with space, or to be emptied.
   Slab* previous = nullptr;
   Slab* next = nullptr;
 
   [[nodiscard]] bool has_space() const {
     return free_piece != nullptr || untouched + piece_bytes <= kSlabBytes;
+  }
+  [[nodiscard]] size_t free() const {
+    return (kSlabBytes - sizeof(Slab)) / piece_bytes - live;
   }
 };
 
@@ -81,7 +91,7 @@ char* BlockMemory::Allocate(size_t size) {
   Slab* slab = MapSlab(Capacity(size));
   if (slab == nullptr) return nullptr;
   MutexLock lock(&of_size->mutex);
-  Link(of_size, slab);
+  Link(&of_size->with_space, slab);
   return Take(of_size);
 }
 
@@ -114,36 +124,113 @@ char* BlockMemory::Take(SizeClass* of_size) {
     slab->untouched += slab->piece_bytes;
   }
   ++slab->live;
-  if (!slab->has_space()) Unlink(of_size, slab);
+  if (!slab->has_space()) Unlink(&of_size->with_space, slab);
   return piece;
 }
 
 // One empty slab is kept, or a size of which there is one block would map and
 // unmap all the time.
 BlockMemory::Slab* BlockMemory::GiveBack(SizeClass* of_size, char* memory) {
-  auto address = reinterpret_cast<uintptr_t>(memory);
-  auto* slab = reinterpret_cast<Slab*>(address / kSlabBytes * kSlabBytes);
-  if (!slab->has_space()) Link(of_size, slab);
+  Slab* slab = SlabOf(memory);
+  if (!slab->has_space()) Link(&of_size->with_space, slab);
   *reinterpret_cast<char**>(memory) = slab->free_piece;
   slab->free_piece = memory;
   --slab->live;
   bool is_only_one = of_size->with_space == slab && slab->next == nullptr;
   if (slab->live > 0 || is_only_one) return nullptr;
-  Unlink(of_size, slab);
+  Unlink(
+      slab->is_to_be_emptied ? &of_size->to_be_emptied : &of_size->with_space,
+      slab);
   return slab;
 }
 
-void BlockMemory::Link(SizeClass* of_size, Slab* slab) {
+void BlockMemory::Link(Slab** list, Slab* slab) {
   slab->previous = nullptr;
-  slab->next = of_size->with_space;
+  slab->next = *list;
   if (slab->next != nullptr) slab->next->previous = slab;
-  of_size->with_space = slab;
+  *list = slab;
 }
 
-void BlockMemory::Unlink(SizeClass* of_size, Slab* slab) {
-  (slab->previous != nullptr ? slab->previous->next : of_size->with_space) =
-      slab->next;
+void BlockMemory::Unlink(Slab** list, Slab* slab) {
+  (slab->previous != nullptr ? slab->previous->next : *list) = slab->next;
   if (slab->next != nullptr) slab->next->previous = slab->previous;
+}
+
+BlockMemory::Slab* BlockMemory::SlabOf(const char* piece) {
+  auto address = reinterpret_cast<uintptr_t>(piece);
+  return reinterpret_cast<Slab*>(address / kSlabBytes * kSlabBytes);
+}
+
+BlockMemory::Move::Move(BlockMemory* memory) : memory_(memory) {
+  if (memory_->is_moving_.exchange(true, std::memory_order_acquire)) return;
+  size_t spare = 0;
+  for (SizeClass& of_size : memory_->sizes_) spare += CountSpare(&of_size);
+  has_begun_ =
+      spare > 0 && spare * kSlabBytes >= memory_->SlabBytes() / kMoveParts;
+  if (!has_begun_) {
+    memory_->is_moving_.store(false, std::memory_order_release);
+    return;
+  }
+  for (SizeClass& of_size : memory_->sizes_) ChooseSpare(&of_size);
+}
+
+BlockMemory::Move::~Move() {
+  if (!has_begun_) return;
+  for (SizeClass& of_size : memory_->sizes_) EndMove(&of_size);
+  memory_->is_moving_.store(false, std::memory_order_release);
+}
+
+bool BlockMemory::Move::Concerns(const char* memory, size_t size) {
+  return memory != nullptr && HasSlabs(size) &&
+         SlabOf(memory)->is_to_be_emptied;
+}
+
+size_t BlockMemory::CountSpare(SizeClass* of_size) {
+  MutexLock lock(&of_size->mutex);
+  size_t slabs = 0;
+  size_t free = 0;
+  size_t pieces = 0;
+  for (Slab* slab = of_size->with_space; slab != nullptr; slab = slab->next) {
+    ++slabs;
+    free += slab->free();
+    pieces = slab->free() + slab->live;
+  }
+  return slabs == 0 ? 0 : std::min(free / pieces, slabs - 1);
+}
+
+// Those with the fewest blocks, as many as could be emptied.
+void BlockMemory::ChooseSpare(SizeClass* of_size) {
+  size_t spare = CountSpare(of_size);
+  if (spare == 0) return;
+  MutexLock lock(&of_size->mutex);
+  std::array<uint32_t, kPiecesMax + 1> slabs_with = {};
+  for (Slab* slab = of_size->with_space; slab != nullptr; slab = slab->next) {
+    ++slabs_with[slab->live];
+  }
+  size_t live_max = 0;
+  for (size_t slabs = slabs_with[0]; slabs < spare && live_max < kPiecesMax;) {
+    slabs += slabs_with[++live_max];
+  }
+  for (Slab* slab = of_size->with_space; slab != nullptr && spare > 0;) {
+    Slab* next = slab->next;
+    if (slab->live <= live_max) {
+      slab->is_to_be_emptied = true;
+      Unlink(&of_size->with_space, slab);
+      Link(&of_size->to_be_emptied, slab);
+      --spare;
+    }
+    slab = next;
+  }
+}
+
+void BlockMemory::EndMove(SizeClass* of_size) {
+  MutexLock lock(&of_size->mutex);
+  while (of_size->to_be_emptied != nullptr) {
+    Slab* slab = of_size->to_be_emptied;
+    slab->is_to_be_emptied = false;
+    Unlink(&of_size->to_be_emptied, slab);
+    Link(&of_size->with_space, slab);
+  }
 }
 
 BlockMemory::Slab* BlockMemory::MapSlab(size_t piece_bytes) {

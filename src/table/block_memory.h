@@ -35,6 +35,26 @@ class BlockMemory {
   // `size` is that of the allocation.
   void Free(char* memory, size_t size);
 
+  // Slabs that are to be emptied, since their blocks have room in others, so
+  // that what went leaves no holes. Until it is destroyed nothing is allocated
+  // in them; the slabs that are not empty then stay.
+  class Move {
+   public:
+    explicit Move(BlockMemory* memory);
+    ~Move();
+    Move(const Move&) = delete;
+    Move& operator=(const Move&) = delete;
+
+    // False if it is not worth it, or another thread is at it.
+    [[nodiscard]] bool has_begun() const { return has_begun_; }
+    // True if that allocation of `size` bytes is in one of them.
+    [[nodiscard]] static bool Concerns(const char* memory, size_t size);
+
+   private:
+    BlockMemory* const memory_;
+    bool has_begun_ = false;
+  };
+
   // Taken from the system for slabs, in use or not. Bytes.
   [[nodiscard]] size_t SlabBytes() const {
     return slab_bytes_.load(std::memory_order_relaxed);
@@ -53,6 +73,7 @@ class BlockMemory {
   struct SizeClass {
     Mutex mutex;
     Slab* with_space GUARDED_BY(mutex) = nullptr;
+    Slab* to_be_emptied GUARDED_BY(mutex) = nullptr;
   };
 
   static constexpr size_t kMappedBytesMin = size_t{128} << 10;
@@ -63,12 +84,18 @@ class BlockMemory {
   // The slab if it has become empty and is to be unmapped.
   static Slab* GiveBack(SizeClass* of_size, char* memory)
       REQUIRES(of_size->mutex);
-  static void Link(SizeClass* of_size, Slab* slab) REQUIRES(of_size->mutex);
-  static void Unlink(SizeClass* of_size, Slab* slab) REQUIRES(of_size->mutex);
+  static void Link(Slab** list, Slab* slab);
+  static void Unlink(Slab** list, Slab* slab);
+  static Slab* SlabOf(const char* piece);
+  // How many slabs of that size could be emptied.
+  static size_t CountSpare(SizeClass* of_size) EXCLUDES(of_size->mutex);
+  static void ChooseSpare(SizeClass* of_size) EXCLUDES(of_size->mutex);
+  static void EndMove(SizeClass* of_size) EXCLUDES(of_size->mutex);
   Slab* MapSlab(size_t piece_bytes);
   void UnmapSlab(Slab* slab);
 
   std::array<SizeClass, kSizes> sizes_;
+  Atomic<bool> is_moving_ = false;
   // Relaxed: a figure.
   Atomic<size_t> slab_bytes_ = 0;
 };

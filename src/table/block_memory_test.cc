@@ -84,6 +84,87 @@ TEST(BlockMemoryTest, SlabsWithoutBlocksReturnToTheSystem) {
   EXPECT_EQ(memory.SlabBytes(), size_t{1} << 20) << "one is kept";
 }
 
+// Pieces of 4100 bytes, some 240 to a slab, with a content of their own. Every
+// `one_of`-th of `count` stays.
+std::vector<char*> MakeHoles(BlockMemory* memory, int count, int one_of) {
+  std::vector<char*> pieces;
+  for (int i = 0; i < count; ++i) {
+    pieces.push_back(memory->Allocate(4100));
+    std::memset(pieces.back(), static_cast<char>(i), 4100);
+  }
+  std::vector<char*> left;
+  for (int i = 0; i < count; ++i) {
+    if (i % one_of == 0) {
+      left.push_back(pieces[i]);
+    } else {
+      memory->Free(pieces[i], 4100);
+    }
+  }
+  return left;
+}
+
+TEST(BlockMemoryTest, AMoveEmptiesSlabsWithHoles) {
+  BlockMemory memory;
+  std::vector<char*> pieces = MakeHoles(&memory, 6000, 3);
+  const size_t before = memory.SlabBytes();
+  ASSERT_GE(before, size_t{24} << 20) << "none of them is empty";
+  std::vector<std::string> contents;
+  for (char* piece : pieces) contents.emplace_back(piece, 4100);
+  {
+    const BlockMemory::Move move(&memory);
+    ASSERT_TRUE(move.has_begun());
+    EXPECT_FALSE(BlockMemory::Move(&memory).has_begun()) << "one at a time";
+    for (char*& piece : pieces) {
+      if (!BlockMemory::Move::Concerns(piece, 4100)) continue;
+      char* copy = memory.Allocate(4100);
+      EXPECT_FALSE(BlockMemory::Move::Concerns(copy, 4100));
+      std::memcpy(copy, piece, 4100);
+      memory.Free(piece, 4100);
+      piece = copy;
+    }
+  }
+  EXPECT_LE(memory.SlabBytes(), before / 3 + (size_t{2} << 20));
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    ASSERT_EQ(std::string(pieces[i], 4100), contents[i]);
+  }
+  EXPECT_FALSE(BlockMemory::Move(&memory).has_begun()) << "there are no holes";
+  for (char* piece : pieces) memory.Free(piece, 4100);
+  EXPECT_EQ(memory.SlabBytes(), size_t{1} << 20);
+}
+
+TEST(BlockMemoryTest, SlabsThatAMoveDidNotEmptyServeAgain) {
+  BlockMemory memory;
+  std::vector<char*> pieces = MakeHoles(&memory, 6000, 2);
+  const size_t before = memory.SlabBytes();
+  {
+    const BlockMemory::Move move(&memory);
+    ASSERT_TRUE(move.has_begun());
+    // Some go away meanwhile, nothing is moved.
+    for (int i = 0; i < 1000; ++i) {
+      memory.Free(pieces.back(), 4100);
+      pieces.pop_back();
+    }
+  }
+  for (char* piece : pieces) {
+    EXPECT_FALSE(BlockMemory::Move::Concerns(piece, 4100));
+  }
+  while (pieces.size() < 6000) pieces.push_back(memory.Allocate(4100));
+  EXPECT_LE(memory.SlabBytes(), before);
+  for (char* piece : pieces) memory.Free(piece, 4100);
+  EXPECT_EQ(memory.SlabBytes(), size_t{1} << 20);
+}
+
+TEST(BlockMemoryTest, OnlyWhatIsInSlabsIsMoved) {
+  BlockMemory memory;
+  for (const size_t size : {size_t{40'000}, size_t{200'000}}) {
+    char* piece = memory.Allocate(size);
+    EXPECT_FALSE(BlockMemory::Move::Concerns(piece, size));
+    memory.Free(piece, size);
+  }
+  EXPECT_FALSE(BlockMemory::Move::Concerns(nullptr, 0));
+  EXPECT_FALSE(BlockMemory::Move(&memory).has_begun());
+}
+
 TEST(BlockMemoryTest, ManyThreadsShareIt) {
   BlockMemory memory;
   std::vector<std::thread> threads;

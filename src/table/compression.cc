@@ -308,6 +308,10 @@ size_t BlockBuffer::MemoryUsage() const {
   return data_ == nullptr ? 0 : BlockMemory::Capacity(allocated_);
 }
 
+bool BlockBuffer::is_to_move() const {
+  return BlockMemory::Move::Concerns(data_, allocated_);
+}
+
 void BlockBuffer::Reset() {
   FreeBytes(std::exchange(data_, nullptr), std::exchange(allocated_, 0));
   size_ = 0;

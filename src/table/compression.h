@@ -47,6 +47,8 @@ class BlockBuffer {
   [[nodiscard]] Slice slice() const { return {data_, size_}; }
   // Bytes.
   [[nodiscard]] size_t MemoryUsage() const;
+  // See BlockMemory::Move.
+  [[nodiscard]] bool is_to_move() const;
 
  private:
   void Reset();

@@ -11,7 +11,9 @@
 
 #include "src/base/check.h"
 #include "src/base/sync.h"
+#include "src/table/block.h"
 #include "src/table/block_cache.h"
+#include "src/table/block_memory.h"
 
 namespace paceline {
 namespace {
@@ -180,6 +182,13 @@ class alignas(kShardAlignment) Shard {
     EvictUntil(capacity_, &discarded);
   }
 
+  // Puts copies in the place of the blocks that a move concerns, which the
+  // thread has begun, but for those in use.
+  void MoveBlocks() EXCLUDES(mutex_) {
+    for (size_t bucket = 0; MoveBlocksFrom(bucket); bucket += kBucketsOfStep) {
+    }
+  }
+
   size_t Usage() EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     return usage();
@@ -209,6 +218,8 @@ class alignas(kShardAlignment) Shard {
 
  private:
   static constexpr size_t kBucketsMin = 16;
+  // Others want the lock as well.
+  static constexpr size_t kBucketsOfStep = 16;
 
   [[nodiscard]] size_t usage() const REQUIRES(mutex_) {
     return probation_.bytes() + protected_.bytes() +
@@ -311,6 +322,25 @@ class alignas(kShardAlignment) Shard {
     }
   }
 
+  // Of kBucketsOfStep buckets. False if there are none, or no memory.
+  bool MoveBlocksFrom(size_t bucket) EXCLUDES(mutex_) {
+    std::vector<std::shared_ptr<const Block>> moved;  // Freed behind the lock.
+    MutexLock lock(&mutex_);
+    const size_t end = std::min(bucket + kBucketsOfStep, buckets_.size());
+    for (size_t i = bucket; i < end; ++i) {
+      for (Entry* entry = buckets_[i]; entry; entry = entry->next_in_bucket) {
+        // Nobody gets hold of it meanwhile.
+        if (entry->block.use_count() > 1 || !entry->block->is_to_move()) {
+          continue;
+        }
+        std::shared_ptr<const Block> copy = entry->block->Copy();
+        if (copy == nullptr) return false;
+        moved.push_back(std::exchange(entry->block, std::move(copy)));
+      }
+    }
+    return end < buckets_.size();
+  }
+
   Mutex mutex_;
   size_t capacity_ GUARDED_BY(mutex_) = 0;
   // Always a power of two.
@@ -344,9 +374,12 @@ class LruCache final : public BlockCache {
     return capacity_;
   }
   void SetCapacity(size_t capacity) override EXCLUDES(capacity_mutex_) {
-    MutexLock lock(&capacity_mutex_);
-    capacity_ = capacity;
-    DivideCapacity();
+    {
+      MutexLock lock(&capacity_mutex_);
+      capacity_ = capacity;
+      DivideCapacity();
+    }
+    MoveBlocks();
   }
   size_t GetUsage() const override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
@@ -381,11 +414,14 @@ class LruCache final : public BlockCache {
   }
 
   void Reserve(size_t bytes) override EXCLUDES(capacity_mutex_) {
-    MutexLock lock(&capacity_mutex_);
-    reserved_ += bytes;
-    if (reserved_ <= room_) return;
-    room_ = reserved_;
-    DivideCapacity();
+    {
+      MutexLock lock(&capacity_mutex_);
+      reserved_ += bytes;
+      if (reserved_ <= room_) return;
+      room_ = reserved_;
+      DivideCapacity();
+    }
+    MoveBlocks();
   }
   void Release(size_t bytes) override EXCLUDES(capacity_mutex_) {
     MutexLock lock(&capacity_mutex_);
@@ -423,6 +459,14 @@ class LruCache final : public BlockCache {
     for (size_t i = 0; i < shard_count_; ++i) {
       shards_[i].SetCapacity(for_blocks / shard_count_);
     }
+  }
+
+  // Blocks that went leave holes: those that stay move together, so that their
+  // memory returns to the system.
+  void MoveBlocks() {
+    const BlockMemory::Move move(BlockMemory::Shared());
+    if (!move.has_begun()) return;
+    for (size_t i = 0; i < shard_count_; ++i) shards_[i].MoveBlocks();
   }
 
   template <typename Number>

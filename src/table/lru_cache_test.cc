@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "src/base/sync.h"
+#include "src/table/block.h"
+#include "src/table/block_builder.h"
 #include "src/table/block_cache.h"
+#include "src/table/block_memory.h"
 #include "test/support/effort.h"
 #include "test/support/seed.h"
 
@@ -291,6 +296,82 @@ TEST_F(LruCacheTest, BlocksKeepHalfHoweverMuchIsReserved) {
   for (uint64_t offset = 10; offset < 40; ++offset) Insert(offset);
   EXPECT_EQ(FakeBlock::count.load(), 10) << "half of what there is now";
   EXPECT_EQ(cache_->GetCapacity(), Bytes(20));
+}
+
+// A block with one entry, of which `offset` is the key.
+std::shared_ptr<const Block> RealBlock(uint64_t offset) {
+  BlockBuilder builder(/*restart_interval=*/1);
+  builder.Add(std::to_string(offset), std::string(4000, 'v'));
+  BlockBuffer contents;
+  EXPECT_TRUE(contents.Assign(builder.Finish()));
+  return *Block::Parse(std::move(contents), Block::Kind::kData);
+}
+
+std::string OnlyKey(const Block& block) {
+  BlockIterator iterator(&block);
+  iterator.SeekToFirst();
+  return iterator.Valid() ? iterator.key().ToString() : "";
+}
+
+constexpr uint64_t kRealBlocks = 5000;
+
+TEST_F(LruCacheTest, MemoryOfBlocksThatGiveWayReturnsToTheSystem) {
+  cache_ = AsBlockCache(NewLRUCache(64 << 20, 2));
+  file_id_ = cache_->NewFileId();
+  for (uint64_t offset = 0; offset < kRealBlocks; ++offset) {
+    const auto block = RealBlock(offset);
+    cache_->Insert(file_id_, offset, block, block->MemoryUsage());
+  }
+  // Those that are not used go, and leave holes everywhere.
+  for (uint64_t offset = 0; offset < kRealBlocks; offset += 2) Use(offset);
+  const std::shared_ptr<const Block> held = cache_->Lookup(file_id_, 1000);
+  const char* const held_at = held->data();
+  const BlockMemory* memory = BlockMemory::Shared();
+  const size_t before = memory->SlabBytes();
+  cache_->SetCapacity(cache_->GetUsage());
+  const CacheReservation table(cache_, cache_->GetCapacity() / 2 + 4096);
+  EXPECT_LE(memory->SlabBytes(), before / 3 * 2);
+  uint64_t found = 0;
+  for (uint64_t offset = 0; offset < kRealBlocks; ++offset) {
+    const auto block = cache_->Lookup(file_id_, offset);
+    if (block == nullptr) continue;
+    ++found;
+    ASSERT_EQ(OnlyKey(*block), std::to_string(offset));
+  }
+  EXPECT_GE(found, kRealBlocks / 3);
+  EXPECT_EQ(held->data(), held_at);
+  EXPECT_EQ(cache_->Lookup(file_id_, 1000), held) << "it was in use";
+}
+
+TEST_F(LruCacheTest, BlocksAreReadWhileOthersMove) {
+  cache_ = AsBlockCache(NewLRUCache(64 << 20, 2));
+  file_id_ = cache_->NewFileId();
+  Atomic<bool> is_over = false;
+  std::vector<std::thread> readers;
+  for (uint64_t t = 0; t < 2; ++t) {
+    readers.emplace_back([&, t] {
+      TestRandom random(t + 1);
+      while (!is_over.load()) {
+        const uint64_t offset = random.Below(kRealBlocks);
+        auto block = cache_->Lookup(file_id_, offset);
+        if (block == nullptr) {
+          block = RealBlock(offset);
+          cache_->Insert(file_id_, offset, block, block->MemoryUsage());
+        }
+        ASSERT_EQ(OnlyKey(*block), std::to_string(offset));
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    for (uint64_t offset = 0; offset < kRealBlocks; ++offset) {
+      const auto block = RealBlock(offset);
+      cache_->Insert(file_id_, offset, block, block->MemoryUsage());
+    }
+    cache_->SetCapacity(5 << 20);
+    cache_->SetCapacity(64 << 20);
+  }
+  is_over.store(true);
+  for (std::thread& reader : readers) reader.join();
 }
 
 TEST_F(LruCacheTest, WithoutACacheNothingIsReserved) {
