@@ -18,15 +18,16 @@ namespace {
 // well), and those before the first of the last size fill up one of that size.
 constexpr size_t kFirstBlockBytes = size_t{16} << 10;
 constexpr size_t kLastBlockBytes = ArenaBlocks::kBlockBytes;
-constexpr size_t kOwnBlockBytesMin = size_t{256} << 10;
-constexpr size_t kHugePageBytes = size_t{2} << 20;
+// For large pieces the first block is as large as its piece; one that would
+// waste much of a block has a block to itself.
+constexpr size_t kLastBlockBytesOfLarge = size_t{2} << 20;
+constexpr size_t kSinglePieceBytesMin = size_t{256} << 10;
+constexpr size_t kPageBytes = 4096;
 constexpr size_t kCacheLineBytes = 64;
 
 size_t RoundUp(size_t bytes, size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
-
-bool HasHugePages(size_t block_size) { return block_size >= kHugePageBytes; }
 
 }  // namespace
 
@@ -36,14 +37,14 @@ Arena::Arena(std::shared_ptr<ArenaBlocks> blocks)
 Arena::~Arena() {
   for (Block* block : blocks_) {
     // Null if the machine had no memory for it.
-    if (block->memory != nullptr) GiveBackMemory(block->memory, block->size);
+    if (block->memory != nullptr) GiveBackMemory(*block);
     delete block;
   }
 }
 
 char* Arena::Allocate(size_t bytes) {
   bytes = (bytes + 7) & ~size_t{7};
-  Block* block = current_.load(std::memory_order_acquire);
+  Block* block = CurrentFor(bytes)->load(std::memory_order_acquire);
   if (block != nullptr && bytes <= block->size) {
     size_t offset = block->used.fetch_add(bytes, std::memory_order_relaxed);
     if (offset + bytes <= block->size) return block->memory + offset;
@@ -53,13 +54,13 @@ char* Arena::Allocate(size_t bytes) {
 
 char* Arena::AllocateSlow(size_t bytes) {
   MutexLock lock(&mutex_);
-  // A piece that would waste much of a block gets memory of its own.
-  if (bytes > kOwnBlockBytesMin) {
-    Block* own = NewBlock(bytes, 0);
-    large_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (bytes > kSinglePieceBytesMin) {
+    Block* own = NewBlock(bytes, 0, /*is_for_large_pieces=*/true);
+    single_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     return own->memory;
   }
-  Block* block = current_.load(std::memory_order_relaxed);
+  Current* current = CurrentFor(bytes);
+  Block* block = current->load(std::memory_order_relaxed);
   size_t used_before = 0;
   if (block != nullptr) {
     // Another thread may have installed a block meanwhile.
@@ -67,51 +68,63 @@ char* Arena::AllocateSlow(size_t bytes) {
     if (offset + bytes <= block->size) return block->memory + offset;
     used_before = block->used_before + block->size;
   }
-  size_t size = std::clamp(used_before, kFirstBlockBytes, kLastBlockBytes);
-  block = NewBlock(std::max(size, bytes), used_before);
+  if (current == &current_) {
+    size_t size = std::clamp(used_before, kFirstBlockBytes, kLastBlockBytes);
+    block = NewBlock(size, used_before, /*is_for_large_pieces=*/false);
+  } else {
+    size_t size = std::min(used_before, kLastBlockBytesOfLarge);
+    block = NewBlock(std::max(size, bytes), used_before,
+                     /*is_for_large_pieces=*/true);
+  }
   block->used.store(bytes, std::memory_order_relaxed);
-  current_.store(block, std::memory_order_release);
+  current->store(block, std::memory_order_release);
   return block->memory;
 }
 
-Arena::Block* Arena::NewBlock(size_t size, size_t used_before) {
-  size = RoundUp(size, HasHugePages(size) ? kHugePageBytes : kCacheLineBytes);
+Arena::Block* Arena::NewBlock(size_t size, size_t used_before,
+                              bool is_for_large_pieces) {
+  size = RoundUp(size, is_for_large_pieces ? kPageBytes : kCacheLineBytes);
   // At every moment it has one owner: each step may find no memory.
-  std::unique_ptr<Block> made(new Block{nullptr, size, 0, used_before});
+  std::unique_ptr<Block> made(
+      new Block{nullptr, size, 0, used_before, is_for_large_pieces});
   blocks_.push_back(made.get());
   Block* block = made.release();
-  block->memory = TakeMemory(size);
+  block->memory = TakeMemory(*block);
   PL_CHECK(block->memory != nullptr);
   memory_usage_.fetch_add(size, std::memory_order_relaxed);
   return block;
 }
 
-char* Arena::TakeMemory(size_t size) {
-  if (size == kLastBlockBytes) return large_blocks_->Take();
-  if (!HasHugePages(size)) {
-    return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, size));
+char* Arena::TakeMemory(const Block& block) {
+  if (block.is_for_large_pieces) {
+    char* memory = MapPages(block.size, kPageBytes);
+    if (memory != nullptr) AdviseSmallPages(memory, block.size);
+    return memory;
   }
-  char* memory = MapPages(size, kHugePageBytes);
-  if (memory != nullptr) AdviseHugePages(memory, size);
-  return memory;
+  if (block.size == kLastBlockBytes) return large_blocks_->Take();
+  return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, block.size));
 }
 
-void Arena::GiveBackMemory(char* memory, size_t size) {
-  if (size == kLastBlockBytes) {
-    large_blocks_->GiveBack(memory);
-  } else if (HasHugePages(size)) {
-    UnmapPages(memory, size);
+void Arena::GiveBackMemory(const Block& block) {
+  if (block.is_for_large_pieces) {
+    UnmapPages(block.memory, block.size);
+  } else if (block.size == kLastBlockBytes) {
+    large_blocks_->GiveBack(block.memory);
   } else {
-    std::free(memory);
+    std::free(block.memory);
   }
 }
 
 size_t Arena::AllocatedBytes() const {
-  const Block* block = current_.load(std::memory_order_acquire);
-  size_t large = large_bytes_.load(std::memory_order_relaxed);
-  if (block == nullptr) return large;
+  return AllocatedBytes(current_) + AllocatedBytes(current_of_large_) +
+         single_bytes_.load(std::memory_order_relaxed);
+}
+
+size_t Arena::AllocatedBytes(const Current& current) {
+  const Block* block = current.load(std::memory_order_acquire);
+  if (block == nullptr) return 0;
   size_t used = block->used.load(std::memory_order_relaxed);
-  return block->used_before + std::min(used, block->size) + large;
+  return block->used_before + std::min(used, block->size);
 }
 
 }  // namespace paceline

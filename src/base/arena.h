@@ -14,9 +14,13 @@ namespace paceline {
 
 // Pieces are aligned to 8 bytes and live until the Arena dies. Thread-safe:
 // allocation from the current block is one atomic addition.
+//
+// Large pieces have blocks of their own, with small pages: they are filled from
+// end to end, at once, and a small page is still in the cache when the system
+// has filled it with zeros. Other pieces are searched: in huge pages.
 class Arena {
  public:
-  // Its large blocks come from `blocks`.
+  // Its large blocks, but for those of large pieces, come from `blocks`.
   explicit Arena(
       std::shared_ptr<ArenaBlocks> blocks = std::make_shared<ArenaBlocks>());
   ~Arena();
@@ -42,19 +46,32 @@ class Arena {
     Atomic<size_t> used;
     // Bytes handed out of the blocks before this one.
     size_t used_before;
+    bool is_for_large_pieces;
   };
+  // The block that pieces are taken from. Release when a new one is installed,
+  // acquire when it is used.
+  using Current = Atomic<Block*>;
 
+  Current* CurrentFor(size_t bytes) {
+    return bytes < kLargePieceBytesMin ? &current_ : &current_of_large_;
+  }
+  static size_t AllocatedBytes(const Current& current);
   char* AllocateSlow(size_t bytes) EXCLUDES(mutex_);
-  Block* NewBlock(size_t size, size_t used_before) REQUIRES(mutex_);
-  char* TakeMemory(size_t size);
-  void GiveBackMemory(char* memory, size_t size);
+  Block* NewBlock(size_t size, size_t used_before, bool is_for_large_pieces)
+      REQUIRES(mutex_);
+  char* TakeMemory(const Block& block);
+  void GiveBackMemory(const Block& block);
+
+  // A page, in which nothing else is found.
+  static constexpr size_t kLargePieceBytesMin = 4096;
 
   const std::shared_ptr<ArenaBlocks> large_blocks_;
 
-  // Release when a new block is installed, acquire when it is used.
-  Atomic<Block*> current_ = nullptr;
+  Current current_ = nullptr;
+  Current current_of_large_ = nullptr;
   Atomic<size_t> memory_usage_ = 0;
-  Atomic<size_t> large_bytes_ = 0;
+  // Handed out in blocks of one piece.
+  Atomic<size_t> single_bytes_ = 0;
 
   Mutex mutex_;
   std::vector<Block*> blocks_ GUARDED_BY(mutex_);

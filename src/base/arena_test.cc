@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <utility>
 #include <vector>
@@ -77,15 +78,28 @@ TEST(ArenaTest, CountsWhatWasHandedOutAndWhatWasTaken) {
 }
 
 TEST(ArenaTest, TakesLittleMoreThanItHandsOut) {
-  Arena arena;
-  constexpr size_t kPieceBytes = 120;
-  constexpr size_t kPieces = 200'000;
-  for (size_t i = 0; i < kPieces; ++i) {
-    static_cast<void>(arena.Allocate(kPieceBytes));
+  for (const size_t size : {120, 4096, 5000, 200'000, 300'000, 1'500'000}) {
+    Arena arena;
+    size_t handed_out = 0;
+    for (; handed_out < 30'000'000; handed_out += size) {
+      static_cast<void>(arena.Allocate(size));
+    }
+    // At most one unused block, and the ends of the others.
+    EXPECT_LE(arena.MemoryUsage(), handed_out + handed_out / 6) << size;
   }
-  constexpr size_t kHandedOut = kPieceBytes * kPieces;
-  // At most one unused block, and the ends of the others.
-  EXPECT_LE(arena.MemoryUsage(), kHandedOut + kHandedOut / 8);
+}
+
+// Those have no part in the memory that is used by turns.
+TEST(ArenaTest, LargePiecesTakeNoneOfTheOthersBlocks) {
+  const auto blocks = std::make_shared<ArenaBlocks>();
+  {
+    Arena arena(blocks);
+    for (int i = 0; i < 5000; ++i) {
+      static_cast<void>(arena.Allocate(i % 2 == 0 ? 100 : 8000));
+    }
+    EXPECT_GE(arena.AllocatedBytes(), 2500U * 8100U);
+  }
+  EXPECT_EQ(blocks->UnusedBytes(), 0U) << "500 KB of small ones need none";
 }
 
 // What is handed out up to a multiple of a large block needs no block more.

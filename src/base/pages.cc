@@ -49,6 +49,13 @@ void AdviseHugePages([[maybe_unused]] char* memory,
 #endif
 }
 
+void AdviseSmallPages([[maybe_unused]] char* memory,
+                      [[maybe_unused]] size_t bytes) {
+#if defined(MADV_NOHUGEPAGE)
+  madvise(memory, bytes, MADV_NOHUGEPAGE);
+#endif
+}
+
 void TouchPages(char* memory, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += PageBytes()) {
     static_cast<volatile char*>(memory)[offset] = 0;

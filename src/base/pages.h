@@ -14,6 +14,8 @@ namespace paceline {
 void UnmapPages(char* memory, size_t bytes);
 // Asks for huge pages. Advice only: nothing depends on it.
 void AdviseHugePages(char* memory, size_t bytes);
+// Asks for none.
+void AdviseSmallPages(char* memory, size_t bytes);
 // Makes the system give the memory now. It holds zeros, and nobody else may use
 // it yet.
 void TouchPages(char* memory, size_t bytes);
