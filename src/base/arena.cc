@@ -20,7 +20,6 @@ constexpr size_t kFirstBlockBytes = size_t{16} << 10;
 constexpr size_t kLastBlockBytes = ArenaBlocks::kBlockBytes;
 // For large pieces the first block is as large as its piece; one that would
 // waste much of a block has a block to itself.
-constexpr size_t kLastBlockBytesOfLarge = size_t{2} << 20;
 constexpr size_t kSinglePieceBytesMin = size_t{256} << 10;
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kCacheLineBytes = 64;
@@ -72,8 +71,8 @@ char* Arena::AllocateSlow(size_t bytes) {
     size_t size = std::clamp(used_before, kFirstBlockBytes, kLastBlockBytes);
     block = NewBlock(size, used_before, /*is_for_large_pieces=*/false);
   } else {
-    size_t size = std::min(used_before, kLastBlockBytesOfLarge);
-    block = NewBlock(std::max(size, bytes), used_before,
+    size_t size = std::clamp(used_before, bytes, kLastBlockBytes);
+    block = NewBlock(size, used_before,
                      /*is_for_large_pieces=*/true);
   }
   block->used.store(bytes, std::memory_order_relaxed);
@@ -96,20 +95,24 @@ Arena::Block* Arena::NewBlock(size_t size, size_t used_before,
 }
 
 char* Arena::TakeMemory(const Block& block) {
-  if (block.is_for_large_pieces) {
+  const bool is_small_pages = block.is_for_large_pieces;
+  if (block.size == kLastBlockBytes) {
+    return large_blocks_->Take(is_small_pages ? ArenaBlocks::Pages::kSmall
+                                              : ArenaBlocks::Pages::kHuge);
+  }
+  if (is_small_pages) {
     char* memory = MapPages(block.size, kPageBytes);
     if (memory != nullptr) AdviseSmallPages(memory, block.size);
     return memory;
   }
-  if (block.size == kLastBlockBytes) return large_blocks_->Take();
   return static_cast<char*>(std::aligned_alloc(kCacheLineBytes, block.size));
 }
 
 void Arena::GiveBackMemory(const Block& block) {
-  if (block.is_for_large_pieces) {
-    UnmapPages(block.memory, block.size);
-  } else if (block.size == kLastBlockBytes) {
+  if (block.size == kLastBlockBytes) {
     large_blocks_->GiveBack(block.memory);
+  } else if (block.is_for_large_pieces) {
+    UnmapPages(block.memory, block.size);
   } else {
     std::free(block.memory);
   }

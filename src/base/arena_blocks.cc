@@ -15,11 +15,12 @@ ArenaBlocks::~ArenaBlocks() {
   if (fresh_blocks_ > 0) UnmapPages(fresh_, fresh_blocks_ * kBlockBytes);
 }
 
-char* ArenaBlocks::Take() {
+char* ArenaBlocks::Take(Pages pages) {
   MutexLock lock(&mutex_);
+  taken_last_ = pages;
   char* block = nullptr;
   if (unused_.empty()) {
-    block = MakeBlock();
+    block = MakeBlock(pages);
     if (block == nullptr) return nullptr;
   } else {
     block = unused_.back();
@@ -30,7 +31,7 @@ char* ArenaBlocks::Take() {
   return block;
 }
 
-char* ArenaBlocks::MakeBlock() {
+char* ArenaBlocks::MakeBlock(Pages pages) {
   unused_.reserve(blocks_ + 1);
   if (fresh_blocks_ == 0) {
     fresh_ = MapPages(kMappedBlocks * kBlockBytes, kBlockBytes);
@@ -38,6 +39,7 @@ char* ArenaBlocks::MakeBlock() {
     fresh_blocks_ = kMappedBlocks;
     AdviseHugePages(fresh_, kMappedBlocks * kBlockBytes);
   }
+  if (pages == Pages::kSmall) AdviseSmallPages(fresh_, kBlockBytes);
   ++blocks_;
   --fresh_blocks_;
   return std::exchange(fresh_, fresh_ + kBlockBytes);
@@ -76,8 +78,9 @@ void ArenaBlocks::PrepareAhead(size_t max_bytes) {
     MutexLock lock(&mutex_);
     bool is_idle = blocks_ == 0;
     bool is_enough = (blocks_ + 1) * kBlockBytes > max_bytes;
-    if (is_idle || is_enough || !unused_.empty()) return;
-    block = MakeBlock();
+    bool is_for_small = taken_last_ == Pages::kSmall;
+    if (is_idle || is_enough || is_for_small || !unused_.empty()) return;
+    block = MakeBlock(Pages::kHuge);
     if (block == nullptr) return;
   }
   // Behind the lock: it takes some milliseconds.

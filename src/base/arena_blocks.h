@@ -24,6 +24,9 @@ class ArenaBlocks {
   // A huge page, aligned as one.
   static constexpr size_t kBlockBytes = size_t{2} << 20;
 
+  // What a block is made of that was never used.
+  enum class Pages { kHuge, kSmall };
+
   ArenaBlocks() = default;
   // All blocks have been given back.
   ~ArenaBlocks();
@@ -31,12 +34,12 @@ class ArenaBlocks {
   ArenaBlocks& operator=(const ArenaBlocks&) = delete;
 
   // Holds anything. Null if there is no memory.
-  [[nodiscard]] char* Take() EXCLUDES(mutex_);
+  [[nodiscard]] char* Take(Pages pages = Pages::kHuge) EXCLUDES(mutex_);
   void GiveBack(char* block) EXCLUDES(mutex_);
 
   // If all blocks are in use, touches another one, so that who takes it does
-  // not wait for the system. Not if nobody uses any, and not beyond `max_bytes`
-  // for all of them together.
+  // not wait for the system. Not if nobody uses any, or small pages were asked
+  // for last, and not beyond `max_bytes` for all of them together.
   void PrepareAhead(size_t max_bytes) EXCLUDES(mutex_);
 
   // Taken from the system by blocks that nobody uses. Bytes.
@@ -49,7 +52,7 @@ class ArenaBlocks {
   static constexpr size_t kPeakTurns = 8;
 
   // One that was never used; null if there is no memory.
-  char* MakeBlock() REQUIRES(mutex_);
+  char* MakeBlock(Pages pages) REQUIRES(mutex_);
   void CountTaken() REQUIRES(mutex_);
   [[nodiscard]] size_t InUse() const REQUIRES(mutex_) {
     return blocks_ - unused_.size();
@@ -59,6 +62,7 @@ class ArenaBlocks {
   // The one given back last is taken first. Has room for all blocks there are.
   std::vector<char*> unused_ GUARDED_BY(mutex_);
   size_t blocks_ GUARDED_BY(mutex_) = 0;  // All there are.
+  Pages taken_last_ GUARDED_BY(mutex_) = Pages::kHuge;
   // Addresses for blocks that were never used, so the system has not given
   // their memory.
   char* fresh_ GUARDED_BY(mutex_) = nullptr;

@@ -114,6 +114,17 @@ TEST(ArenaBlocksTest, OneIsPreparedWhereAllAreInUse) {
   EXPECT_EQ(blocks.UnusedBytes(), 4 * kBytes);
 }
 
+TEST(ArenaBlocksTest, NoneIsPreparedForWhoFillsItAtOnce) {
+  ArenaBlocks blocks;
+  std::vector<char*> taken = {blocks.Take(ArenaBlocks::Pages::kSmall)};
+  blocks.PrepareAhead(100 * kBytes);
+  EXPECT_EQ(blocks.UnusedBytes(), 0U);
+  taken.push_back(blocks.Take(ArenaBlocks::Pages::kHuge));
+  blocks.PrepareAhead(100 * kBytes);
+  EXPECT_EQ(blocks.UnusedBytes(), kBytes);
+  for (char* block : taken) blocks.GiveBack(block);
+}
+
 TEST(ArenaBlocksTest, AllReturnToTheSystemAtTheEnd) {
   std::vector<char*> taken;
   {

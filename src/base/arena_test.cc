@@ -89,17 +89,23 @@ TEST(ArenaTest, TakesLittleMoreThanItHandsOut) {
   }
 }
 
-// Those have no part in the memory that is used by turns.
-TEST(ArenaTest, LargePiecesTakeNoneOfTheOthersBlocks) {
+// A size for searched pieces, and one for what is filled at once.
+TEST(ArenaTest, ArenasUseTheSameBlocksWhateverTheirPieces) {
   const auto blocks = std::make_shared<ArenaBlocks>();
-  {
+  const auto fill = [&](size_t piece_bytes) {
     Arena arena(blocks);
-    for (int i = 0; i < 5000; ++i) {
-      static_cast<void>(arena.Allocate(i % 2 == 0 ? 100 : 8000));
+    while (arena.AllocatedBytes() < 10 * ArenaBlocks::kBlockBytes) {
+      static_cast<void>(arena.Allocate(piece_bytes));
     }
-    EXPECT_GE(arena.AllocatedBytes(), 2500U * 8100U);
+    return blocks->UnusedBytes();
+  };
+  fill(8000);
+  const size_t unused = blocks->UnusedBytes();
+  EXPECT_GE(unused, 8 * ArenaBlocks::kBlockBytes);
+  for (const size_t piece_bytes : {100, 8000, 100, 70'000}) {
+    EXPECT_LE(fill(piece_bytes), 2 * ArenaBlocks::kBlockBytes);
+    EXPECT_LE(blocks->UnusedBytes(), unused + 2 * ArenaBlocks::kBlockBytes);
   }
-  EXPECT_EQ(blocks->UnusedBytes(), 0U) << "500 KB of small ones need none";
 }
 
 // What is handed out up to a multiple of a large block needs no block more.
