@@ -15,12 +15,13 @@ namespace paceline {
 // Pieces are aligned to 8 bytes and live until the Arena dies. Thread-safe:
 // allocation from the current block is one atomic addition.
 //
-// Large pieces have blocks of their own, with small pages: they are filled from
-// end to end, at once, and a small page is still in the cache when the system
-// has filled it with zeros. Other pieces are searched: in huge pages.
+// Large pieces have blocks of their own, which ask for small pages: they are
+// filled from end to end, at once, and a small page is still in the cache when
+// the system has filled it with zeros. Other pieces are searched, which is
+// faster in huge pages.
 class Arena {
  public:
-  // Its large blocks, but for those of large pieces, come from `blocks`.
+  // Its large blocks come from `blocks`.
   explicit Arena(
       std::shared_ptr<ArenaBlocks> blocks = std::make_shared<ArenaBlocks>());
   ~Arena();
