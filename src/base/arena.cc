@@ -67,14 +67,10 @@ char* Arena::AllocateSlow(size_t bytes) {
     if (offset + bytes <= block->size) return block->memory + offset;
     used_before = block->used_before + block->size;
   }
-  if (current == &current_) {
-    size_t size = std::clamp(used_before, kFirstBlockBytes, kLastBlockBytes);
-    block = NewBlock(size, used_before, /*is_for_large_pieces=*/false);
-  } else {
-    size_t size = std::clamp(used_before, bytes, kLastBlockBytes);
-    block = NewBlock(size, used_before,
-                     /*is_for_large_pieces=*/true);
-  }
+  const bool is_large = current == &current_of_large_;
+  size_t size = std::clamp(used_before, is_large ? bytes : kFirstBlockBytes,
+                           kLastBlockBytes);
+  block = NewBlock(size, used_before, is_large);
   block->used.store(bytes, std::memory_order_relaxed);
   current->store(block, std::memory_order_release);
   return block->memory;

@@ -63,7 +63,7 @@ class Arena {
   char* TakeMemory(const Block& block);
   void GiveBackMemory(const Block& block);
 
-  // A page, in which nothing else is found.
+  // A page: a search finds little else in it.
   static constexpr size_t kLargePieceBytesMin = 4096;
 
   const std::shared_ptr<ArenaBlocks> large_blocks_;
