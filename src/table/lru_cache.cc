@@ -364,7 +364,9 @@ class LruCache final : public BlockCache {
   LruCache(size_t capacity, int shard_bits)
       : shard_count_(size_t{1} << shard_bits),
         shards_(std::make_unique<Shard[]>(shard_count_)) {
-    LruCache::SetCapacity(capacity);
+    MutexLock lock(&capacity_mutex_);
+    capacity_ = capacity;
+    DivideCapacity();
   }
 
   const char* Name() const override { return "LRUCache"; }
