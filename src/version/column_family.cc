@@ -219,7 +219,7 @@ void ColumnFamilySet::Add(std::shared_ptr<ColumnFamily> family) noexcept {
                          std::make_shared<const Families>(std::move(next)));
 }
 
-void ColumnFamilySet::Remove(uint32_t id) {
+void ColumnFamilySet::Remove(uint32_t id) noexcept {
   std::shared_ptr<const Families> before;
   MutexLock lock(&mutex_);
   Families next = *families_;

@@ -166,9 +166,10 @@ class ColumnFamilySet {
  public:
   using Families = std::vector<std::shared_ptr<ColumnFamily>>;
 
-  // No exception leaves it: the MANIFEST has the family already.
+  // No exception leaves them: the MANIFEST has the family already, or has it
+  // no more.
   void Add(std::shared_ptr<ColumnFamily> family) noexcept EXCLUDES(mutex_);
-  void Remove(uint32_t id) EXCLUDES(mutex_);
+  void Remove(uint32_t id) noexcept EXCLUDES(mutex_);
   // Null if there is none.
   [[nodiscard]] std::shared_ptr<ColumnFamily> Find(uint32_t id) const
       EXCLUDES(mutex_);
