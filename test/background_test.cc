@@ -148,7 +148,7 @@ TEST_F(BackgroundTest, WritersGoOnMoreSlowlyWhileASyncOfAFlushIsStuck) {
   faults_.WaitUntilHeld();
   const std::string value(1000, 'v');
   uint64_t rate = UINT64_MAX;
-  for (int i = 0; i < 7300 && rate >= uint64_t{1} << 20; ++i) {
+  for (int i = 0; i < 7700 && rate >= uint64_t{1} << 20; ++i) {
     ASSERT_THAT(database_->Put({}, "k" + std::to_string(i), value), IsOk());
     rate = Property("actual-delayed-write-rate");
   }
