@@ -319,10 +319,9 @@ TEST_F(DBBasicTest, OpensThatFailDoNotFillTheDisk) {
     std::unique_ptr<DB> db;
     EXPECT_FALSE(DB::Open(options_, copy, &db).ok());
     files_.Disarm();
-    std::vector<std::string> names;
-    for (const auto& [name, bytes] : ReadDirectory(copy)) {
-      if (!name.starts_with("LOG")) names.push_back(name);
-    }
+    std::set<std::string> names = FileNames(copy);
+    std::erase_if(names,
+                  [](const auto& name) { return name.starts_with("LOG"); });
     return names;
   };
   const Fault no_manifest = {
@@ -380,11 +379,7 @@ class ReadOnlyOpenTest : public DBBasicTest {
     ASSERT_THAT(database_->Flush({}), IsOk());
   }
   std::set<std::string> FilesThatEndIn(const std::string& ending) const {
-    std::set<std::string> names;
-    for (const auto& [name, bytes] : ReadDirectory(path_)) {
-      if (name.ends_with(ending)) names.insert(name);
-    }
-    return names;
+    return FileNames(path_, ending);
   }
 
   HookFileSystem hooks_;
@@ -517,9 +512,7 @@ TEST_F(DBBasicTest, DestroyLeavesForeignFiles) {
   WriteFileBytes(path_ + "/notes.txt", "mine");
   WriteFileBytes(path_ + "/folder/000001.log", "mine, too");
   EXPECT_THAT(DestroyDB(path_, options_), IsOk());
-  std::vector<std::string> names;
-  for (const auto& [name, bytes] : ReadDirectory(path_)) names.push_back(name);
-  EXPECT_THAT(names, ElementsAre("folder", "notes.txt"));
+  EXPECT_THAT(FileNames(path_), ElementsAre("folder", "notes.txt"));
   EXPECT_TRUE(std::filesystem::exists(path_ + "/folder/000001.log"));
 }
 

@@ -83,12 +83,7 @@ class MaintenanceTest : public testing::Test {
   // Those of the directory that end so.
   [[nodiscard]] std::set<std::string> NamesOnDisk(
       const std::string& end) const {
-    std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path())) {
-      const std::string name = entry.path().filename();
-      if (name.ends_with(end)) names.insert(name);
-    }
-    return names;
+    return FileNames(path(), end);
   }
 
   uint64_t Number(const std::string& name,

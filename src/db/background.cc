@@ -24,8 +24,7 @@ Background::Background(Config config)
     : config_(std::move(config)),
       logger_(config_.options.info_log.get()),
       pool_(std::make_unique<WorkerPool>(config_.options.max_background_jobs)) {
-  config_.unused->SetListener(
-      [this] { ScheduleRemoval([this] { RemoveUnusedTables(); }); });
+  config_.unused->SetListener([this] { ScheduleRemoval(); });
 }
 
 Background::~Background() {
@@ -328,15 +327,15 @@ void Background::OpenTables(const ColumnFamily& family,
   }
 }
 
-void Background::ScheduleRemoval(std::function<void()> remove) {
+void Background::ScheduleRemoval() noexcept {
   removal_jobs_.fetch_add(1, std::memory_order_relaxed);
-  pool_->Schedule(WorkerPool::Priority::kRemoval,
-                  [this, remove = std::move(remove)] {
-                    remove();
-                    removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
-                    MutexLock lock(&mutex_);
-                    changed_.NotifyAll();
-                  });
+  pool_->Schedule(WorkerPool::Priority::kRemoval, [this] {
+    if (has_unused_wals_.exchange(false)) config_.remove_wals();
+    RemoveUnusedTables();
+    removal_jobs_.fetch_sub(1, std::memory_order_relaxed);
+    MutexLock lock(&mutex_);
+    changed_.NotifyAll();
+  });
 }
 
 void Background::RemoveUnusedTables() {

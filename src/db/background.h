@@ -90,7 +90,8 @@ class Background {
   bool UpdateStallIfFree() noexcept EXCLUDES(mutex_);
 
   // Blocks until nothing that `families` had sealed before the call is
-  // unflushed. The failure that keeps it so, if a flush fails meanwhile.
+  // unflushed, and the flushes are over and counted. The failure that keeps it
+  // so, if a flush fails meanwhile.
   Status WaitForFlush(const ColumnFamilySet::Families& families)
       EXCLUDES(mutex_);
   // Blocks until no job runs or is due; why none can run, if so.
@@ -128,6 +129,7 @@ class Background {
     bool is_flushing = false;
     uint64_t flushing_bytes = 0;
     uint64_t flushing_entries = 0;
+    uint64_t flushing_ordinal = 0;  // Of the first of the memtables.
     // Of them. Relaxed, and changed without the mutex: a figure.
     Atomic<uint64_t> flushed_entries = 0;
     // What it was when it was last looked at, and since when.
@@ -179,6 +181,11 @@ class Background {
   Work& WorkOf(const ColumnFamily& family) REQUIRES(mutex_) {
     return work_[family.id()];
   }
+  // With the ordinal of the last seal that matters of each.
+  using AwaitedFlushes =
+      std::vector<std::pair<std::shared_ptr<ColumnFamily>, uint64_t>>;
+  [[nodiscard]] bool IsAnyPending(const AwaitedFlushes& awaited) const
+      REQUIRES(mutex_);
   // Of what was sealed up to `sealed_ordinal`.
   [[nodiscard]] bool IsFlushDue(const ColumnFamily& family,
                                 uint64_t sealed_ordinal) const REQUIRES(mutex_);
@@ -242,7 +249,9 @@ class Background {
                          const std::vector<FileMetaData>& files);
   void NoteCompaction(Work* work, const Compaction& compaction,
                       const CompactionResult& result) REQUIRES(mutex_);
-  void ScheduleRemoval(std::function<void()> remove);
+  // Needs no memory of the caller's, who could not tell anybody that there is
+  // none. No exception leaves it.
+  void ScheduleRemoval() noexcept;
   void RemoveUnusedTables();
   // Waits a little before the next try. What can be removed is removed first:
   // the disk may be full.
@@ -271,6 +280,7 @@ class Background {
   // Scheduled or running. Counted without the mutex, by whoever reads a table
   // last as well; relaxed, since the mutex is taken after the last of them.
   Atomic<int> removal_jobs_ = 0;
+  Atomic<bool> has_unused_wals_ = false;  // Behind the last flush.
   uint64_t last_flush_nanos_ GUARDED_BY(mutex_) = 0;
   Smoothed flush_interval_ GUARDED_BY(mutex_);  // Nanoseconds.
   // One kind of job working says nothing of the other.

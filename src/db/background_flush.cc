@@ -70,6 +70,7 @@ Background::FamilyFlush Background::TakeFlushOf(
   work.is_flushing = true;
   work.flushing_bytes = flush.memtable_bytes;
   work.flushing_entries = flush.memtable_entries;
+  work.flushing_ordinal = flush.memtables.back()->seal_ordinal();
   work.flushed_entries.store(0, std::memory_order_relaxed);
   work.flushed_entries_seen = 0;
   work.flush_got_on_nanos = config_.options.clock->MonotonicNanos();
@@ -144,7 +145,8 @@ Status Background::Flush(std::vector<FamilyFlush>* flushes) {
   }
   if (s.ok()) {
     config_.wals_released(config_.versions->FirstLiveLog());
-    ScheduleRemoval(config_.remove_wals);
+    has_unused_wals_.store(true);
+    ScheduleRemoval();
   }
   return s;
 }
@@ -236,15 +238,39 @@ void Background::EndFlush(const std::vector<FamilyFlush>& flushes,
   changed_.NotifyAll();
 }
 
-Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
-  std::vector<std::pair<std::shared_ptr<ColumnFamily>, uint64_t>> awaited;
-  for (const auto& family : families) {
+bool Background::IsAnyPending(const AwaitedFlushes& awaited) const {
+  for (const auto& [family, ordinal] : awaited) {
+    if (family->is_dropped()) continue;
+    // The memtables are gone before the flush is over, and counted.
+    auto work = work_.find(family->id());
+    if (work != work_.end() && work->second.is_flushing &&
+        work->second.flushing_ordinal <= ordinal) {
+      return true;
+    }
     auto version = family->PinSuperVersion();
-    if (version->sealed_memtables.empty()) continue;
-    awaited.emplace_back(family,
-                         version->sealed_memtables.front()->seal_ordinal());
+    if (!version->sealed_memtables.empty() &&
+        version->sealed_memtables.back()->seal_ordinal() <= ordinal) {
+      return true;
+    }
   }
+  return false;
+}
+
+Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
+  AwaitedFlushes awaited;
   MutexLock lock(&mutex_);
+  for (const auto& family : families) {
+    uint64_t ordinal = 0;
+    auto version = family->PinSuperVersion();
+    if (!version->sealed_memtables.empty()) {
+      ordinal = version->sealed_memtables.front()->seal_ordinal();
+    }
+    auto work = work_.find(family->id());
+    if (work != work_.end() && work->second.is_flushing) {
+      ordinal = std::max(ordinal, work->second.flushing_ordinal);
+    }
+    awaited.emplace_back(family, ordinal);
+  }
   // One that runs already may fail for what has been mended since it began.
   uint64_t failures_passed_over = flush_trouble_.failures;
   for (const auto& [id, work] : work_) {
@@ -252,13 +278,7 @@ Status Background::WaitForFlush(const ColumnFamilySet::Families& families) {
     ++failures_passed_over;
     break;
   }
-  auto is_pending = [](const auto& wait) {
-    if (wait.first->is_dropped()) return false;
-    auto version = wait.first->PinSuperVersion();
-    return !version->sealed_memtables.empty() &&
-           version->sealed_memtables.back()->seal_ordinal() <= wait.second;
-  };
-  while (std::any_of(awaited.begin(), awaited.end(), is_pending)) {
+  while (IsAnyPending(awaited)) {
     if (is_stopping_.load(std::memory_order_relaxed)) {
       return Status::ShutdownInProgress("the DB is being closed");
     }

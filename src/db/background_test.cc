@@ -35,10 +35,10 @@ class BackgroundTest : public testing::Test {
             .families = &families_,
             .snapshots = &snapshots_,
             .unused = store_.unused,
-            .set_stall = [this](const Stall&) { SetStall(); },
+            .set_stall = [this](const Stall&) { StayIf(&holds_stall_); },
             .sync_full_wals = [] { return Status::OK(); },
-            .wals_released = [](uint64_t) {},
-            .remove_wals = [this] { RemoveWals(); }};
+            .wals_released = [this](uint64_t) { StayIf(&holds_commit_); },
+            .remove_wals = [this] { StayIf(&holds_removal_); }};
   }
 
   // A memtable with one entry, as a writer would seal it.
@@ -49,8 +49,10 @@ class BackgroundTest : public testing::Test {
     family_->SealMemTable(/*first_wal=*/ordinal + 1);
   }
 
-  // Where the next call of set_stall, or of remove_wals, stays until Release().
+  // Where the next call of set_stall, of wals_released, behind the commit of a
+  // flush, or of remove_wals stays until Release().
   void HoldNextStall() { Hold(&holds_stall_); }
+  void HoldNextCommit() { Hold(&holds_commit_); }
   void HoldNextRemoval() { Hold(&holds_removal_); }
   void WaitUntilHeld() {
     MutexLock lock(&mutex_);
@@ -75,12 +77,11 @@ class BackgroundTest : public testing::Test {
     changed_.NotifyAll();
     while (is_held_) changed_.Wait(&mutex_);
   }
-  void SetStall() { StayIf(&holds_stall_); }
-  void RemoveWals() { StayIf(&holds_removal_); }
 
   Mutex mutex_;
   CondVar changed_;
   bool holds_stall_ = false;
+  bool holds_commit_ = false;
   bool holds_removal_ = false;
   bool is_held_ = false;
 
@@ -119,6 +120,27 @@ TEST_F(BackgroundTest, ASealBesideNobodyIsFlushed) {
   EXPECT_TRUE(background.Sealed(1, /*together=*/false));
   EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
   EXPECT_EQ(family_->PinSuperVersion()->version->files(0).size(), 1U);
+}
+
+// Its memtables are gone as soon as the MANIFEST has its table.
+TEST_F(BackgroundTest, WhoWaitsForAFlushFindsItCounted) {
+  Background background(Config());
+  background.Start();
+  HoldNextCommit();
+  Seal(1);
+  EXPECT_TRUE(background.Sealed(1, /*together=*/false));
+  WaitUntilHeld();
+  EXPECT_TRUE(family_->PinSuperVersion()->sealed_memtables.empty());
+  uint64_t counted = 0;
+  std::thread waiter([&] {
+    EXPECT_TRUE(background.WaitForFlush(families_.All()).ok());
+    counted = background.StatsOf(family_->id())[0].jobs;
+  });
+  // Wakes it if it waits already.
+  background.FamiliesChanged();
+  Release();
+  waiter.join();
+  EXPECT_EQ(counted, 1U);
 }
 
 TEST_F(BackgroundTest, AFlushDoesNotWaitForTheRemovalsOfTheOneBefore) {

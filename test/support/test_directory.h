@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -71,7 +72,20 @@ inline void WriteFileBytes(const std::string& path, const std::string& bytes) {
   EXPECT_TRUE(file.good()) << path;
 }
 
-// The bytes of every file of `directory`, by name.
+// Of the files of `directory`, which may come and go meanwhile, those that end
+// so.
+inline std::set<std::string> FileNames(const std::string& directory,
+                                       const std::string& end = "") {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(end)) names.insert(name);
+  }
+  return names;
+}
+
+// The bytes of every file of `directory`, by name. Nothing may remove one
+// meanwhile: where a database is open, its WaitForCompact() comes first.
 inline std::map<std::string, std::string> ReadDirectory(
     const std::string& directory) {
   std::map<std::string, std::string> files;
