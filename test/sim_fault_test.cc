@@ -366,6 +366,7 @@ TEST(DiskFullTest, AFamilyCanBeDroppedWhenNothingElseFits) {
   const std::string value = TestRandom(TestSeed()).Bytes(800 * kKiB);
   ASSERT_THAT(database->Put({}, database.Family(kOther), "key", value), IsOk());
   ASSERT_THAT(database->Flush({}, database.Family(kOther)), IsOk());
+  ASSERT_THAT(database->WaitForCompact({}), IsOk());  // Its WAL is removed.
   ASSERT_THAT(database->Put({}, "key", value), IsOk());
   files.SetBudget(files.used_bytes());
   ASSERT_TRUE(database->Flush({}).IsNoSpace());
