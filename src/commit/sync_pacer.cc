@@ -9,6 +9,9 @@ namespace {
 // A device that was stuck for a while must not hold up the next writes as well.
 constexpr uint64_t kPauseNanosMax = 10'000'000;
 
+// A sync is so many times as long as the pause behind it.
+constexpr uint64_t kSyncsPerPause = 3;
+
 }  // namespace
 
 void SyncPacer::Await() {
@@ -25,7 +28,8 @@ void SyncPacer::Await() {
 void SyncPacer::SyncEnded(uint64_t nanos, size_t served, size_t held_up) {
   uint64_t until = 0;
   if (held_up > 0 && held_up >= served) {
-    until = clock_->MonotonicNanos() + std::min(nanos / 2, kPauseNanosMax);
+    until = clock_->MonotonicNanos() +
+            std::min(nanos / kSyncsPerPause, kPauseNanosMax);
   }
   not_before_.store(until, std::memory_order_relaxed);
 }

@@ -15,7 +15,7 @@ namespace paceline {
 // for the device as well. Where a thread syncs one write after the other, all
 // others would be held up nearly all the time. So after a sync that held up at
 // least as many Writers as it served, the next Writers that want one wait for
-// half as long as it took, 10 ms at most, before they join the queue.
+// a third as long as it took, 10 ms at most, before they join the queue.
 // Thread-safe.
 class SyncPacer {
  public:
