@@ -41,7 +41,8 @@ class RandomAccessFile {
 };
 
 // A file that grows at its end. Thread-compatible, except that Sync() and
-// PrepareAhead() may run in other threads beside Append().
+// PrepareAhead() may run in other threads beside Append() and
+// AppendBeforeSync().
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
@@ -54,6 +55,14 @@ class WritableFile {
   // be in the file.
   virtual Status Append(std::span<const Slice> pieces) = 0;
   Status Append(const Slice& bytes) { return Append({&bytes, 1}); }
+
+  // The same for bytes that nobody is told of before Sync() has returned: they
+  // may be lost with the process until then, or until the next Append() has
+  // returned, and an error may show as late. If the process dies meanwhile, a
+  // reader finds a prefix of them.
+  virtual Status AppendBeforeSync(std::span<const Slice> pieces) {
+    return Append(pieces);
+  }
 
   // Makes everything appended before the call survive a power cut. After an
   // error nothing is known about the bytes since the last successful Sync(),

@@ -403,7 +403,7 @@ Status WritePath::AppendToWal(const WriteGroup& group) {
   CountWalBytes(group.batch_bytes);
   last_logged_ = {.wal_number = wals_.tail_number(),
                   .last_sequence = group.last_sequence};
-  return wals_.Append(record_pieces_);
+  return wals_.Append(record_pieces_, /*is_synced_next=*/group.needs_sync);
 }
 
 void WritePath::ApplyToMemTables(const Writer& writer) {

@@ -61,6 +61,9 @@ constexpr uint64_t kLargeBytes = uint64_t{64} << 10;
 // sync the system catches the first store into each page that it has written.
 constexpr uint64_t kAppendsPerSyncMax = 16;
 
+// More is not gathered for a sync.
+constexpr size_t kGatheredBytesMax = size_t{64} << 10;
+
 // Whether the four bytes before `end` lie in two pages. The system writes page
 // by page, and a process may be killed between two.
 bool IsSplitByPage(uint64_t end) {
@@ -320,6 +323,7 @@ Status MappedWritableFile::Copy(const Slice& bytes, uint64_t offset) {
 Status MappedWritableFile::Append(std::span<const Slice> pieces) {
   while (!pieces.empty() && pieces.front().empty()) pieces = pieces.subspan(1);
   if (pieces.empty()) return Status::OK();
+  if (Status s = WriteGathered(); !s.ok()) return s;
   uint64_t start = size_.load(std::memory_order_relaxed);
   bool is_written = SizeOf(pieces) >= kLargeBytes || IsSyncedOften();
   if (is_written && !IsSplitByPage(start + pieces.front().size())) {
@@ -354,9 +358,50 @@ Status MappedWritableFile::Append(std::span<const Slice> pieces) {
   // A store that is refused sets it before the next instruction.
   CompilerBarrier();
   if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
-  size_.store(end, std::memory_order_relaxed);
-  if (!outgrown_.empty()) RetireOutgrown();
+  Grow(end);
   return Status::OK();
+}
+
+Status MappedWritableFile::AppendBeforeSync(std::span<const Slice> pieces) {
+  const uint64_t bytes = SizeOf(pieces);
+  if (bytes > kGatheredBytesMax) return Append(pieces);
+  const uint64_t start = size_.load(std::memory_order_relaxed);
+  Status s = ReachWindow(start + bytes);
+  if (!s.ok()) return s;
+  {
+    MutexLock lock(&gathered_mutex_);
+    if (gathered_.size() + bytes > kGatheredBytesMax) {
+      s = WriteGatheredLocked();
+      if (!s.ok()) return s;
+    }
+    // A record is there whole or not at all, also if there is no memory.
+    gathered_.reserve(gathered_.size() + bytes);
+    if (gathered_.empty()) gathered_at_ = start;
+    for (const Slice& piece : pieces) {
+      gathered_.append(piece.data(), piece.size());
+    }
+    has_gathered_.store(true, std::memory_order_relaxed);
+  }
+  written_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  Grow(start + bytes);
+  return Status::OK();
+}
+
+Status MappedWritableFile::WriteGathered() {
+  if (!has_gathered_.load(std::memory_order_acquire)) return Status::OK();
+  MutexLock lock(&gathered_mutex_);
+  return WriteGatheredLocked();
+}
+
+// After an error it stays, so that nothing is ever appended behind a hole.
+Status MappedWritableFile::WriteGatheredLocked() {
+  const Slice bytes(gathered_);
+  uint64_t at = gathered_at_;
+  Status s = WriteAt(fd_, path_, {&bytes, 1}, &at);
+  if (!s.ok()) return s;
+  gathered_.clear();
+  has_gathered_.store(false, std::memory_order_release);
+  return s;
 }
 
 bool MappedWritableFile::IsSyncedOften() {
@@ -374,21 +419,31 @@ bool MappedWritableFile::IsSyncedOften() {
 Status MappedWritableFile::Write(std::span<const Slice> pieces) {
   uint64_t start = size_.load(std::memory_order_relaxed);
   uint64_t end = start + SizeOf(pieces);
-  while (end > window_.offset + window_bytes_) {
-    Status s = NextWindow();
-    if (!s.ok()) return s;
-  }
+  Status s = ReachWindow(end);
+  if (!s.ok()) return s;
   uint64_t behind_first = start + pieces.front().size();
-  Status s = WriteAt(fd_, path_, pieces.subspan(1), &behind_first);
+  s = WriteAt(fd_, path_, pieces.subspan(1), &behind_first);
   if (s.ok()) s = WriteAt(fd_, path_, pieces.first(1), &start);
   if (!s.ok()) return s;
   // Of smaller appends before.
   if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
   written_bytes_.fetch_add(end - size_.load(std::memory_order_relaxed),
                            std::memory_order_relaxed);
+  Grow(end);
+  return Status::OK();
+}
+
+Status MappedWritableFile::ReachWindow(uint64_t end) {
+  while (end > window_.offset + window_bytes_) {
+    Status s = NextWindow();
+    if (!s.ok()) return s;
+  }
+  return Status::OK();
+}
+
+void MappedWritableFile::Grow(uint64_t end) {
   size_.store(end, std::memory_order_relaxed);
   if (!outgrown_.empty()) RetireOutgrown();
-  return Status::OK();
 }
 
 Status MappedWritableFile::LostStores() const {
@@ -403,17 +458,18 @@ void MappedWritableFile::RetireOutgrown() {
 
 Status MappedWritableFile::Sync() {
   syncs_.fetch_add(1, std::memory_order_relaxed);
+  if (Status s = WriteGathered(); !s.ok()) return s;
   if (has_lost_stores_.load(std::memory_order_relaxed)) return LostStores();
   return SyncFd(fd_, path_);
 }
 
 Status MappedWritableFile::Close() {
+  Status result = WriteGathered();
   // Not while PrepareAhead() uses the descriptor.
   MutexLock preparing(&prepare_mutex_);
   MutexLock lock(&mutex_);
-  Status result;
   uint64_t size = size_.load(std::memory_order_relaxed);
-  if (ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+  if (ftruncate(fd_, static_cast<off_t>(size)) != 0 && result.ok()) {
     result = PosixError("truncate", path_, errno);
   }
   is_closed_ = true;

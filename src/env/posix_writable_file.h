@@ -51,10 +51,11 @@ class PosixWritableFile final : public WritableFile {
 // window is in use; PrepareAhead() keeps the next one ready, its pages made and
 // the first of them touched, so that appending costs neither system calls nor
 // page faults. Large appends, and those that are synced soon, are written by
-// system calls, which cost less than the page faults do that they save.
+// system calls, which cost less than the page faults do that they save. What is
+// appended for a sync is gathered until then, and written at one go.
 //
-// Thread safety: Append() by one thread at a time; Sync() and PrepareAhead()
-// beside it.
+// Thread safety: Append() and AppendBeforeSync() by one thread at a time;
+// Sync() and PrepareAhead() beside them.
 class MappedWritableFile final : public WritableFile {
  public:
   // Takes over `fd`, which is closed on an error. NotSupported if the file
@@ -66,9 +67,12 @@ class MappedWritableFile final : public WritableFile {
   ~MappedWritableFile() override;
 
   using WritableFile::Append;
-  Status Append(std::span<const Slice> pieces) override;
-  Status Sync() override;
-  Status Close() override EXCLUDES(prepare_mutex_, mutex_);
+  Status Append(std::span<const Slice> pieces) override
+      EXCLUDES(gathered_mutex_);
+  Status AppendBeforeSync(std::span<const Slice> pieces) override
+      EXCLUDES(gathered_mutex_);
+  Status Sync() override EXCLUDES(gathered_mutex_);
+  Status Close() override EXCLUDES(prepare_mutex_, mutex_, gathered_mutex_);
   void PrepareAhead() override EXCLUDES(prepare_mutex_, mutex_);
 
  private:
@@ -86,6 +90,11 @@ class MappedWritableFile final : public WritableFile {
   // Whether a sync will follow before the page faults that it causes have paid.
   bool IsSyncedOften();
   Status Write(std::span<const Slice> pieces);
+  Status WriteGathered() EXCLUDES(gathered_mutex_);
+  Status WriteGatheredLocked() REQUIRES(gathered_mutex_);
+  // Goes on to the window that has what ends at `end`.
+  Status ReachWindow(uint64_t end) EXCLUDES(mutex_);
+  void Grow(uint64_t end) EXCLUDES(mutex_);
   Status Copy(const Slice& bytes, uint64_t offset);
   [[nodiscard]] Status LostStores() const;
   // False, and `made` is unmapped, if the window behind `current` is there.
@@ -115,6 +124,15 @@ class MappedWritableFile final : public WritableFile {
   uint64_t syncs_at_append_ = 0;
   uint64_t appends_since_sync_ = 0;
   uint64_t last_appends_per_sync_ = 0;
+
+  // What is gathered for the next sync, and where it belongs: in windows that
+  // are there.
+  Mutex gathered_mutex_;
+  std::string gathered_ GUARDED_BY(gathered_mutex_);
+  uint64_t gathered_at_ GUARDED_BY(gathered_mutex_) = 0;
+  // Set by AppendBeforeSync() only. Cleared, with release, when it is written:
+  // who sees that may append behind it.
+  Atomic<bool> has_gathered_ = false;
 
   // Held for the whole of PrepareAhead(), the only one to unmap windows before
   // the end. Taken before mutex_, which is held for moments.

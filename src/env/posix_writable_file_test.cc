@@ -196,6 +196,91 @@ TEST(MappedWritableFileTest, ALargeAppendThatFailsIsAnErrorOfThePath) {
   EXPECT_EQ(*FileSystem::Default()->FileSize(path), 5U);
 }
 
+// --- What is appended for a sync ---------------------------------------------
+
+TEST(MappedWritableFileTest, WhatIsAppendedForASyncIsWrittenByIt) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = NewMapped(path);
+  ASSERT_TRUE(file.ok());
+  const std::vector<Slice> pieces = {"one ", "", "two "};
+  ASSERT_TRUE((*file)->AppendBeforeSync(pieces).ok());
+  ASSERT_TRUE((*file)->AppendBeforeSync(pieces).ok());
+  EXPECT_EQ(ReadAll(path, 16), std::string(16, '\0')) << "gathered";
+  ASSERT_TRUE((*file)->Sync().ok());
+  EXPECT_EQ(ReadAll(path, 16), "one two one two ");
+  ASSERT_TRUE((*file)->AppendBeforeSync(pieces).ok());
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(ReadAll(path, 100), "one two one two one two ");
+}
+
+TEST(MappedWritableFileTest, NothingIsAppendedBehindAHole) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = NewMapped(path);
+  ASSERT_TRUE(file.ok());
+  const std::string gathered = "gathered";
+  ASSERT_TRUE((*file)->AppendBeforeSync({{Slice(gathered)}}).ok());
+  std::string expected = gathered;
+  // So many that the next one is stored, not written.
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE((*file)->Append(Slice("behind")).ok());
+    expected += "behind";
+    EXPECT_EQ(ReadAll(path, expected.size()), expected);
+  }
+  ASSERT_TRUE((*file)->AppendBeforeSync({{Slice(gathered)}}).ok());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{expected.size(), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status synced = (*file)->Sync();
+  const Status appended = (*file)->Append(Slice("behind"));
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(synced.IsIOError()) << synced.ToString();
+  EXPECT_NE(synced.ToString().find(path), std::string::npos);
+  EXPECT_TRUE(appended.IsIOError()) << appended.ToString();
+  EXPECT_EQ(ReadAll(path, expected.size() + 14),
+            expected + std::string(14, '\0'));
+}
+
+// In any order, of any size, with another thread that syncs.
+TEST(MappedWritableFileTest, BothKindsOfAppendsKeepTheirOrder) {
+  TestDirectory directory;
+  const std::string path = directory / "file";
+  auto file = NewMapped(path);
+  ASSERT_TRUE(file.ok());
+  Atomic<bool> stops = false;
+  Thread syncer([&] {
+    while (!stops) {
+      EXPECT_TRUE((*file)->Sync().ok());
+      (*file)->PrepareAhead();
+    }
+  });
+  Random random(1);
+  std::string expected;
+  for (int i = 0; i < 3000; ++i) {
+    const uint64_t bytes_max = random.Uniform(50) == 0 ? 90'000 : 300;
+    const std::string header(7, static_cast<char>('a' + i % 26));
+    const std::string body(random.Uniform(bytes_max),
+                           static_cast<char>('A' + i % 26));
+    const std::vector<Slice> pieces = {header, body};
+    expected += header + body;
+    if (random.Uniform(4) != 0) {
+      ASSERT_TRUE((*file)->AppendBeforeSync(pieces).ok());
+    } else {
+      ASSERT_TRUE((*file)->Append(pieces).ok());
+      if (i % 16 != 0) continue;
+      ASSERT_TRUE(ReadAll(path, expected.size()) == expected) << i;
+    }
+  }
+  stops = true;
+  syncer.join();
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_TRUE(ReadAll(path, expected.size() + 1) == expected);
+}
+
 TEST(MappedWritableFileTest, CloseCutsOffWhatWasAllocatedAhead) {
   TestDirectory directory;
   std::string path = directory.path() + "/file";

@@ -65,6 +65,16 @@ size_t LogWriter::CountFragments(uint64_t bytes) const {
 }
 
 Status LogWriter::AddRecord(std::span<const Slice> payload) {
+  Frame(payload);
+  return file_->Append(pieces_);
+}
+
+Status LogWriter::AddRecordBeforeSync(std::span<const Slice> payload) {
+  Frame(payload);
+  return file_->AppendBeforeSync(pieces_);
+}
+
+void LogWriter::Frame(std::span<const Slice> payload) {
   uint64_t left = 0;
   for (const Slice& piece : payload) left += piece.size();
 
@@ -99,7 +109,6 @@ Status LogWriter::AddRecord(std::span<const Slice> payload) {
     }
   }
   PL_CHECK(left == 0);
-  return file_->Append(pieces_);
 }
 
 }  // namespace paceline

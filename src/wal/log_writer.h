@@ -31,6 +31,9 @@ class LogWriter {
   // within it.
   Status AddRecord(std::span<const Slice> payload);
   Status AddRecord(const Slice& payload) { return AddRecord({&payload, 1}); }
+  // The same for a record that nobody is told of before Sync() has returned:
+  // it may be lost with the process until then.
+  Status AddRecordBeforeSync(std::span<const Slice> payload);
 
   Status Sync() { return file_->Sync(); }
   Status Close() { return file_->Close(); }
@@ -42,6 +45,8 @@ class LogWriter {
  private:
   using Header = std::array<char, log::kHeaderBytes>;
 
+  // Leaves the record, with its headers, in pieces_.
+  void Frame(std::span<const Slice> payload);
   // How many fragments a record of `bytes` takes from here on.
   [[nodiscard]] size_t CountFragments(uint64_t bytes) const;
 

@@ -74,10 +74,11 @@ void WalSet::DiscardFile(const File& file) {
   static_cast<void>(ignored);
 }
 
-Status WalSet::Append(std::span<const Slice> payload) {
+Status WalSet::Append(std::span<const Slice> payload, bool is_synced_next) {
   File* file = tail_.get();
   if (file->failure.is_set()) return file->failure.Get();
-  Status s = file->writer.AddRecord(payload);
+  Status s = is_synced_next ? file->writer.AddRecordBeforeSync(payload)
+                            : file->writer.AddRecord(payload);
   if (!s.ok()) return file->failure.Set(s);
   if (file->writer.size() >= next_work_at_) {
     next_work_at_ = file->writer.size() + kWorkIntervalBytes;

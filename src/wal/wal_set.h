@@ -56,8 +56,9 @@ class WalSet {
   // prepared. Nothing may be in flight.
   void Abandon() EXCLUDES(mutex_);
 
-  // Appends one record to the tail.
-  Status Append(std::span<const Slice> payload);
+  // Appends one record to the tail. With `is_synced_next` nobody is told of it
+  // before a Sync() has returned: it may be lost with the process until then.
+  Status Append(std::span<const Slice> payload, bool is_synced_next = false);
 
   // Goes on in the next WAL. An error leaves the tail as it was; the caller
   // may try again.

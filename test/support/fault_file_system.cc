@@ -48,17 +48,10 @@ class FaultWritableFile : public WritableFile {
 
   using WritableFile::Append;
   Status Append(std::span<const Slice> pieces) override {
-    NoteUseAfterFailure("Append", has_append_failed_);
-    FaultFileSystem::Outcome outcome = files_->Begin("Append", path_);
-    Status status;
-    if (outcome.effect == Fault::Effect::kFull) {
-      status = base_->Append(pieces);
-    } else if (outcome.effect == Fault::Effect::kHalf) {
-      status = AppendHalf(pieces);
-    }
-    if (!outcome.status.ok()) status = outcome.status;
-    if (!status.ok()) has_append_failed_.store(true);
-    return status;
+    return DoAppend(pieces, [&] { return base_->Append(pieces); });
+  }
+  Status AppendBeforeSync(std::span<const Slice> pieces) override {
+    return DoAppend(pieces, [&] { return base_->AppendBeforeSync(pieces); });
   }
 
   Status Sync() override {
@@ -75,6 +68,21 @@ class FaultWritableFile : public WritableFile {
   void PrepareAhead() override { base_->PrepareAhead(); }
 
  private:
+  template <typename Whole>
+  Status DoAppend(std::span<const Slice> pieces, Whole append_whole) {
+    NoteUseAfterFailure("Append", has_append_failed_);
+    FaultFileSystem::Outcome outcome = files_->Begin("Append", path_);
+    Status status;
+    if (outcome.effect == Fault::Effect::kFull) {
+      status = append_whole();
+    } else if (outcome.effect == Fault::Effect::kHalf) {
+      status = AppendHalf(pieces);
+    }
+    if (!outcome.status.ok()) status = outcome.status;
+    if (!status.ok()) has_append_failed_.store(true);
+    return status;
+  }
+
   Status AppendHalf(std::span<const Slice> pieces) {
     std::string bytes;
     for (const Slice& piece : pieces) bytes += piece.ToStringView();

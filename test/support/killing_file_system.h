@@ -70,6 +70,9 @@ class KillingFileSystem final : public ForwardingFileSystem {
       return files_->Do([&] { return base_->Append(pieces); },
                         [&] { AppendHalf(pieces); });
     }
+    Status AppendBeforeSync(std::span<const Slice> pieces) override {
+      return files_->Do([&] { return base_->AppendBeforeSync(pieces); });
+    }
     Status Sync() override {
       return files_->Do([&] { return base_->Sync(); });
     }

@@ -609,7 +609,12 @@ void SimDisk::TearLastAppend(CrashModel model, TestRandom* random,
                             kLastStoreBytes, '\0');
         }
       } else {
-        to->Resize(begin + random->Below(last_append_.size + 1));
+        const uint64_t kept = begin + random->Below(last_append_.size + 1);
+        if (to->bytes.size() > end) {  // Into space that was there.
+          to->bytes.replace(kept, end - kept, end - kept, '\0');
+        } else {
+          to->Resize(kept);
+        }
       }
       break;
     case CrashModel::kSectors:

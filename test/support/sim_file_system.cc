@@ -71,7 +71,10 @@ class SimWritableFile final : public WritableFile {
 
   using WritableFile::Append;
   Status Append(std::span<const Slice> pieces) override {
-    return files_->Append(&handle_, pieces);
+    return files_->Append(&handle_, pieces, /*is_before_sync=*/false);
+  }
+  Status AppendBeforeSync(std::span<const Slice> pieces) override {
+    return files_->Append(&handle_, pieces, /*is_before_sync=*/true);
   }
   Status Sync() override { return files_->Sync(&handle_); }
   Status Close() override { return files_->Close(&handle_); }
@@ -403,7 +406,8 @@ uint64_t SimFileSystem::SpaceOf(const Handle& handle, uint64_t end) {
   return std::max(kPage, RoundUp(std::max(end, handle.allocated_to)));
 }
 
-Status SimFileSystem::Append(Handle* handle, std::span<const Slice> pieces) {
+Status SimFileSystem::Append(Handle* handle, std::span<const Slice> pieces,
+                             bool is_before_sync) {
   std::string bytes;
   uint64_t first_piece = 0;
   for (const Slice& piece : pieces) {
@@ -416,15 +420,19 @@ Status SimFileSystem::Append(Handle* handle, std::span<const Slice> pieces) {
   if (outcome.effect == SimFault::Effect::kNone) bytes.clear();
   if (outcome.effect == SimFault::Effect::kHalf) bytes.resize(bytes.size() / 2);
   Status s;
-  if (!bytes.empty()) s = AppendSome(handle, std::move(bytes), first_piece);
+  if (!bytes.empty()) {
+    bool is_gathered = is_before_sync && handle->window_bytes > 0;
+    s = AppendSome(handle, std::move(bytes), first_piece, is_gathered);
+  }
   if (!outcome.status.ok()) s = outcome.status;
   if (!s.ok()) handle->has_failed = true;
   return s;
 }
 
 Status SimFileSystem::AppendSome(Handle* handle, std::string bytes,
-                                 uint64_t first_piece) {
+                                 uint64_t first_piece, bool is_gathered) {
   bool is_mapped = handle->window_bytes > 0;
+  if (!is_gathered) WriteGathered(handle);
   Status s;
   if (is_mapped) {
     while (s.ok() && disk_.Size(handle->inode) < handle->end + bytes.size()) {
@@ -445,6 +453,10 @@ Status SimFileSystem::AppendSome(Handle* handle, std::string bytes,
   if (bytes.empty()) return s;
   uint64_t offset = handle->end;
   handle->end += bytes.size();
+  if (is_gathered) {
+    handle->gathered += bytes;
+    return s;
+  }
   Log({.kind = SimEvent::Kind::kAppend,
        .inode = handle->inode,
        .offset = offset,
@@ -456,11 +468,22 @@ Status SimFileSystem::AppendSome(Handle* handle, std::string bytes,
   return s;
 }
 
+// It has its space already.
+void SimFileSystem::WriteGathered(Handle* handle) {
+  if (handle->gathered.empty()) return;
+  Log({.kind = SimEvent::Kind::kAppend,
+       .inode = handle->inode,
+       .offset = handle->end - handle->gathered.size(),
+       .path = handle->path,
+       .bytes = std::exchange(handle->gathered, {})});
+}
+
 Status SimFileSystem::Sync(Handle* handle) {
   uint64_t begin = 0;
   {
     const std::lock_guard lock(mutex_);
     NoteMisuse(*handle, "Sync");
+    WriteGathered(handle);
     begin = Log({.kind = SimEvent::Kind::kSyncBegin,
                  .inode = handle->inode,
                  .path = handle->path});
@@ -501,6 +524,7 @@ Status SimFileSystem::Close(Handle* handle) {
   Outcome outcome = Begin("Close", "close", handle->path);
   handle->is_closed = true;
   if (outcome.proceeds()) {
+    WriteGathered(handle);
     if (handle->window_bytes > 0) {
       Log({.kind = SimEvent::Kind::kTruncate,
            .inode = handle->inode,

@@ -146,6 +146,7 @@ class SimFileSystem final : public FileSystem {
     uint64_t inode = 0;
     std::string path;
     uint64_t end = 0;           // Of what was appended.
+    std::string gathered;       // What of it a sync, or an append, will write.
     uint64_t window_bytes = 0;  // 0: not mapped.
     // Not mapped: what is set aside at one go, and as far as it was.
     uint64_t ahead_bytes = 0;
@@ -176,7 +177,9 @@ class SimFileSystem final : public FileSystem {
   void Release(uint64_t inode);
   void ReleaseIfUnlinked(uint64_t inode);
   Status Create(const std::string& path);
-  Status AppendSome(Handle* handle, std::string bytes, uint64_t first_piece);
+  Status AppendSome(Handle* handle, std::string bytes, uint64_t first_piece,
+                    bool is_gathered);
+  void WriteGathered(Handle* handle);
   Status Allocate(Handle* handle);
   void AllocateExpected(const Handle& handle, uint64_t bytes);
   // False if the disk is full.
@@ -188,7 +191,8 @@ class SimFileSystem final : public FileSystem {
   void NoteMisuse(const Handle& handle, const char* operation);
 
   // Of files, without the mutex.
-  Status Append(Handle* handle, std::span<const Slice> pieces);
+  Status Append(Handle* handle, std::span<const Slice> pieces,
+                bool is_before_sync);
   Status Sync(Handle* handle);
   Status Close(Handle* handle);
   void Drop(Handle* handle);
