@@ -161,12 +161,14 @@ BlockMemory::Slab* BlockMemory::SlabOf(const char* piece) {
   return reinterpret_cast<Slab*>(address / kSlabBytes * kSlabBytes);
 }
 
-BlockMemory::Move::Move(BlockMemory* memory) : memory_(memory) {
+BlockMemory::Move::Move(BlockMemory* memory, size_t* left)
+    : memory_(memory), left_(left) {
   if (memory_->is_moving_.exchange(true, std::memory_order_acquire)) return;
   size_t spare = 0;
   for (SizeClass& of_size : memory_->sizes_) spare += CountSpare(&of_size);
-  has_begun_ =
-      spare > 0 && spare * kSlabBytes >= memory_->SlabBytes() / kMoveParts;
+  *left_ = std::min(*left_, spare);
+  size_t wanted = memory_->SlabBytes() / kSlabBytes / kMoveParts;
+  has_begun_ = spare - *left_ >= std::max<size_t>(wanted, 1);
   if (!has_begun_) {
     memory_->is_moving_.store(false, std::memory_order_release);
     return;
@@ -176,7 +178,8 @@ BlockMemory::Move::Move(BlockMemory* memory) : memory_(memory) {
 
 BlockMemory::Move::~Move() {
   if (!has_begun_) return;
-  for (SizeClass& of_size : memory_->sizes_) EndMove(&of_size);
+  *left_ = 0;
+  for (SizeClass& of_size : memory_->sizes_) *left_ += EndMove(&of_size);
   memory_->is_moving_.store(false, std::memory_order_release);
 }
 
@@ -223,14 +226,17 @@ void BlockMemory::ChooseSpare(SizeClass* of_size) {
   }
 }
 
-void BlockMemory::EndMove(SizeClass* of_size) {
+size_t BlockMemory::EndMove(SizeClass* of_size) {
   MutexLock lock(&of_size->mutex);
+  size_t left = 0;
   while (of_size->to_be_emptied != nullptr) {
     Slab* slab = of_size->to_be_emptied;
     slab->is_to_be_emptied = false;
     Unlink(&of_size->to_be_emptied, slab);
     Link(&of_size->with_space, slab);
+    ++left;
   }
+  return left;
 }
 
 BlockMemory::Slab* BlockMemory::MapSlab(size_t piece_bytes) {

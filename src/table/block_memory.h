@@ -40,7 +40,10 @@ class BlockMemory {
   // in them; the slabs that are not empty then stay.
   class Move {
    public:
-    explicit Move(BlockMemory* memory);
+    // `left` is the caller's for good, 0 at first: how many such slabs its last
+    // move left, since their blocks are those of others or in use. They make no
+    // move worth it. Used by one move at a time.
+    Move(BlockMemory* memory, size_t* left);
     ~Move();
     Move(const Move&) = delete;
     Move& operator=(const Move&) = delete;
@@ -52,6 +55,7 @@ class BlockMemory {
 
    private:
     BlockMemory* const memory_;
+    size_t* const left_;
     bool has_begun_ = false;
   };
 
@@ -90,7 +94,8 @@ class BlockMemory {
   // How many slabs of that size could be emptied.
   static size_t CountSpare(SizeClass* of_size) EXCLUDES(of_size->mutex);
   static void ChooseSpare(SizeClass* of_size) EXCLUDES(of_size->mutex);
-  static void EndMove(SizeClass* of_size) EXCLUDES(of_size->mutex);
+  // How many slabs it left.
+  static size_t EndMove(SizeClass* of_size) EXCLUDES(of_size->mutex);
   Slab* MapSlab(size_t piece_bytes);
   void UnmapSlab(Slab* slab);
 

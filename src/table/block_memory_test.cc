@@ -110,10 +110,13 @@ TEST(BlockMemoryTest, AMoveEmptiesSlabsWithHoles) {
   ASSERT_GE(before, size_t{24} << 20) << "none of them is empty";
   std::vector<std::string> contents;
   for (char* piece : pieces) contents.emplace_back(piece, 4100);
+  size_t left = 0;
   {
-    const BlockMemory::Move move(&memory);
+    const BlockMemory::Move move(&memory, &left);
     ASSERT_TRUE(move.has_begun());
-    EXPECT_FALSE(BlockMemory::Move(&memory).has_begun()) << "one at a time";
+    size_t others = 0;
+    EXPECT_FALSE(BlockMemory::Move(&memory, &others).has_begun())
+        << "one at a time";
     for (char*& piece : pieces) {
       if (!BlockMemory::Move::Concerns(piece, 4100)) continue;
       char* copy = memory.Allocate(4100);
@@ -127,7 +130,8 @@ TEST(BlockMemoryTest, AMoveEmptiesSlabsWithHoles) {
   for (size_t i = 0; i < pieces.size(); ++i) {
     ASSERT_EQ(std::string(pieces[i], 4100), contents[i]);
   }
-  EXPECT_FALSE(BlockMemory::Move(&memory).has_begun()) << "there are no holes";
+  EXPECT_FALSE(BlockMemory::Move(&memory, &left).has_begun())
+      << "there are no holes";
   for (char* piece : pieces) memory.Free(piece, 4100);
   EXPECT_EQ(memory.SlabBytes(), size_t{1} << 20);
 }
@@ -136,8 +140,9 @@ TEST(BlockMemoryTest, SlabsThatAMoveDidNotEmptyServeAgain) {
   BlockMemory memory;
   std::vector<char*> pieces = MakeHoles(&memory, 6000, 2);
   const size_t before = memory.SlabBytes();
+  size_t left = 0;
   {
-    const BlockMemory::Move move(&memory);
+    const BlockMemory::Move move(&memory, &left);
     ASSERT_TRUE(move.has_begun());
     // Some go away meanwhile, nothing is moved.
     for (int i = 0; i < 1000; ++i) {
@@ -162,7 +167,42 @@ TEST(BlockMemoryTest, OnlyWhatIsInSlabsIsMoved) {
     memory.Free(piece, size);
   }
   EXPECT_FALSE(BlockMemory::Move::Concerns(nullptr, 0));
-  EXPECT_FALSE(BlockMemory::Move(&memory).has_begun());
+  size_t left = 0;
+  EXPECT_FALSE(BlockMemory::Move(&memory, &left).has_begun());
+}
+
+TEST(BlockMemoryTest, WhatAMoveLeftMakesNoOtherOneWorthIt) {
+  BlockMemory memory;
+  std::vector<char*> pieces = MakeHoles(&memory, 6000, 2);
+  size_t left = 0;
+  size_t others = 0;
+  // Nothing can be moved.
+  EXPECT_TRUE(BlockMemory::Move(&memory, &left).has_begun());
+  EXPECT_GT(left, 0u);
+  EXPECT_FALSE(BlockMemory::Move(&memory, &left).has_begun());
+  EXPECT_TRUE(BlockMemory::Move(&memory, &others).has_begun())
+      << "they may be of somebody else";
+  // There are more holes.
+  std::vector<char*> kept;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i % 2 == 0) {
+      kept.push_back(pieces[i]);
+    } else {
+      memory.Free(pieces[i], 4100);
+    }
+  }
+  pieces = kept;
+  EXPECT_TRUE(BlockMemory::Move(&memory, &left).has_begun());
+  // The holes are filled and come again.
+  while (pieces.size() < 6000) pieces.push_back(memory.Allocate(4100));
+  EXPECT_FALSE(BlockMemory::Move(&memory, &left).has_begun());
+  for (size_t i = 0; i < pieces.size(); i += 2) {
+    memory.Free(std::exchange(pieces[i], nullptr), 4100);
+  }
+  EXPECT_TRUE(BlockMemory::Move(&memory, &left).has_begun());
+  for (char* piece : pieces) {
+    if (piece != nullptr) memory.Free(piece, 4100);
+  }
 }
 
 TEST(BlockMemoryTest, ManyThreadsShareIt) {

@@ -466,7 +466,7 @@ class LruCache final : public BlockCache {
   // Blocks that went leave holes: those that stay move together, so that their
   // memory returns to the system.
   void MoveBlocks() {
-    const BlockMemory::Move move(BlockMemory::Shared());
+    const BlockMemory::Move move(BlockMemory::Shared(), &left_by_move_);
     if (!move.has_begun()) return;
     for (size_t i = 0; i < shard_count_; ++i) shards_[i].MoveBlocks();
   }
@@ -482,6 +482,8 @@ class LruCache final : public BlockCache {
   const std::unique_ptr<Shard[]> shards_;
   // A number of its own for each file is all that is asked for: relaxed.
   Atomic<uint64_t> next_file_id_ = 1;
+  // Of the moves, of which there is one at a time.
+  size_t left_by_move_ = 0;
 
   mutable Mutex capacity_mutex_;
   size_t capacity_ GUARDED_BY(capacity_mutex_) = 0;
