@@ -57,12 +57,14 @@ class WritableFile {
   Status Append(const Slice& bytes) { return Append({&bytes, 1}); }
 
   // The same for bytes that nobody is told of before Sync() has returned: they
-  // may be lost with the process until then, or until the next Append() has
-  // returned, and an error may show as late. If the process dies meanwhile, a
-  // reader finds a prefix of them.
+  // may be lost with the process until then, or until the next Append() or
+  // Flush() has returned, and an error may show as late. If the process dies
+  // meanwhile, a reader finds a prefix of them.
   virtual Status AppendBeforeSync(std::span<const Slice> pieces) {
     return Append(pieces);
   }
+  // Makes them survive the death of the process. Called like Append().
+  virtual Status Flush() { return Status::OK(); }
 
   // Makes everything appended before the call survive a power cut. After an
   // error nothing is known about the bytes since the last successful Sync(),

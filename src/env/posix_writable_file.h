@@ -71,6 +71,7 @@ class MappedWritableFile final : public WritableFile {
       EXCLUDES(gathered_mutex_);
   Status AppendBeforeSync(std::span<const Slice> pieces) override
       EXCLUDES(gathered_mutex_);
+  Status Flush() override EXCLUDES(gathered_mutex_) { return WriteGathered(); }
   Status Sync() override EXCLUDES(gathered_mutex_);
   Status Close() override EXCLUDES(prepare_mutex_, mutex_, gathered_mutex_);
   void PrepareAhead() override EXCLUDES(prepare_mutex_, mutex_);

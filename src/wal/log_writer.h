@@ -32,9 +32,10 @@ class LogWriter {
   Status AddRecord(std::span<const Slice> payload);
   Status AddRecord(const Slice& payload) { return AddRecord({&payload, 1}); }
   // The same for a record that nobody is told of before Sync() has returned:
-  // it may be lost with the process until then.
+  // it may be lost with the process until then, or until Flush().
   Status AddRecordBeforeSync(std::span<const Slice> payload);
 
+  Status Flush() { return file_->Flush(); }
   Status Sync() { return file_->Sync(); }
   Status Close() { return file_->Close(); }
   void PrepareAhead() { file_->PrepareAhead(); }

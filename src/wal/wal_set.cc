@@ -88,6 +88,12 @@ Status WalSet::Append(std::span<const Slice> payload, bool is_synced_next) {
 }
 
 Status WalSet::Switch() {
+  // Nobody may be told of what is in the next WAL while something in front of
+  // it can be lost with the process.
+  if (!tail_->failure.is_set()) {
+    Status s = tail_->writer.Flush();
+    if (!s.ok()) return s;
+  }
   std::shared_ptr<File> next;
   {
     MutexLock lock(&mutex_);

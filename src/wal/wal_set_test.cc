@@ -55,6 +55,10 @@ class WalSetTest : public testing::Test {
     files_.WaitUntilHeld();
   }
 
+  Status AppendBeforeSync(const std::string& record) {
+    const Slice piece = record;
+    return wals_->Append({&piece, 1}, /*is_synced_next=*/true);
+  }
   Status Append(const std::string& record) {
     const Slice piece = record;
     return wals_->Append({&piece, 1});
@@ -323,6 +327,17 @@ TEST_F(WalSetTest, ASyncCoversOlderWalsFirstAndEachOfThemOnce) {
   EXPECT_THAT(Operations("Sync"), ElementsAre(Name(13)));
   EXPECT_THAT(Operations("Close"), IsEmpty());
   files_.Release();
+}
+
+// What comes in the next one may be told of before that sync.
+TEST_F(WalSetTest, ASwitchLeavesNothingInTheProcess) {
+  ASSERT_TRUE(wals_->Start().ok());
+  ASSERT_TRUE(AppendBeforeSync("one").ok());
+  EXPECT_EQ(ReadFileBytes(directory_ / Name(kFirst)).find("one"),
+            std::string::npos);
+  ASSERT_TRUE(wals_->Switch().ok());
+  EXPECT_NE(ReadFileBytes(directory_ / Name(kFirst)).find("one"),
+            std::string::npos);
 }
 
 TEST_F(WalSetTest, ASyncOfTheTailDoesNotCloseIt) {

@@ -54,6 +54,7 @@ class FaultWritableFile : public WritableFile {
     return DoAppend(pieces, [&] { return base_->AppendBeforeSync(pieces); });
   }
 
+  Status Flush() override { return base_->Flush(); }
   Status Sync() override {
     NoteUseAfterFailure("Sync", has_sync_failed_);
     Status status = files_->Do("Sync", path_, [&] { return base_->Sync(); });

@@ -73,6 +73,7 @@ class KillingFileSystem final : public ForwardingFileSystem {
     Status AppendBeforeSync(std::span<const Slice> pieces) override {
       return files_->Do([&] { return base_->AppendBeforeSync(pieces); });
     }
+    Status Flush() override { return base_->Flush(); }
     Status Sync() override {
       return files_->Do([&] { return base_->Sync(); });
     }

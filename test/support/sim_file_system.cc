@@ -76,6 +76,7 @@ class SimWritableFile final : public WritableFile {
   Status AppendBeforeSync(std::span<const Slice> pieces) override {
     return files_->Append(&handle_, pieces, /*is_before_sync=*/true);
   }
+  Status Flush() override { return files_->Flush(&handle_); }
   Status Sync() override { return files_->Sync(&handle_); }
   Status Close() override { return files_->Close(&handle_); }
   void PrepareAhead() override { files_->PrepareAhead(&handle_); }
@@ -476,6 +477,12 @@ void SimFileSystem::WriteGathered(Handle* handle) {
        .offset = handle->end - handle->gathered.size(),
        .path = handle->path,
        .bytes = std::exchange(handle->gathered, {})});
+}
+
+Status SimFileSystem::Flush(Handle* handle) {
+  const std::lock_guard lock(mutex_);
+  WriteGathered(handle);
+  return Status::OK();
 }
 
 Status SimFileSystem::Sync(Handle* handle) {

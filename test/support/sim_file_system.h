@@ -193,6 +193,7 @@ class SimFileSystem final : public FileSystem {
   // Of files, without the mutex.
   Status Append(Handle* handle, std::span<const Slice> pieces,
                 bool is_before_sync);
+  Status Flush(Handle* handle);
   Status Sync(Handle* handle);
   Status Close(Handle* handle);
   void Drop(Handle* handle);
