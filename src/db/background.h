@@ -249,8 +249,7 @@ class Background {
                          const std::vector<FileMetaData>& files);
   void NoteCompaction(Work* work, const Compaction& compaction,
                       const CompactionResult& result) REQUIRES(mutex_);
-  // Needs no memory of the caller's, who could not tell anybody that there is
-  // none. No exception leaves it.
+  // No exception leaves it: who lets go of a file could tell nobody.
   void ScheduleRemoval() noexcept;
   void RemoveUnusedTables();
   // Waits a little before the next try. What can be removed is removed first:
